@@ -1,0 +1,2 @@
+//! The rockhold command.
+fn main() {}

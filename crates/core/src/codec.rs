@@ -1,0 +1,84 @@
+//! The contract of an object type: what it is as data.
+
+use crate::{Document, KindDescriptor, LiveObject, ObjectName, ObjectRef, Result};
+use std::{collections::BTreeMap, fmt};
+
+/// Which names change when a snapshot is restored elsewhere.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Renames {
+    /// Whole databases: old name → new name.
+    pub databases: BTreeMap<String, String>,
+    /// Single objects: old name → new name. Wins over `databases`.
+    pub objects: BTreeMap<ObjectName, ObjectName>,
+}
+
+impl Renames {
+    /// What `name` is called afterwards.
+    pub fn apply(&self, name: &ObjectName) -> ObjectName {
+        if let Some(new) = self.objects.get(name) {
+            return new.clone();
+        }
+        let database = self.databases.get(&name.database).unwrap_or(&name.database);
+        ObjectName::new(database.clone(), name.name.clone())
+    }
+}
+
+/// The outcome of comparing a stored definition with an existing one.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Comparison {
+    /// The definitions are the same in everything that restoring needs.
+    Same,
+    /// They differ; the text names the first difference, in StarRocks's words.
+    Different(String),
+}
+
+/// An object type, as pure functions. No method does input or output.
+///
+/// * C1. `decode(encode(x)) = x` for every live object `x` of the kind.
+/// * C2. `encode` gives canonical documents: equal objects, equal bytes.
+/// * C3. `decode` reads every older `format`; a newer one is `Unsupported`, a
+///   damaged one `Corrupt`; it never panics on hostile input.
+/// * C4. `references` names every object that must exist first.
+/// * C5. Renaming there and back gives the document again, comments included.
+/// * C6. `compare(x, x)` is `Same`; a difference names what differs.
+/// * C7. Running `statements` in an empty warehouse makes an equal object.
+pub trait CatalogCodec: Send + Sync + fmt::Debug {
+    /// The kind.
+    fn descriptor(&self) -> &KindDescriptor;
+
+    /// A live object as a document.
+    ///
+    /// # Errors
+    /// `InvalidInput` when the definition is not of this kind.
+    fn encode(&self, object: &LiveObject) -> Result<Document>;
+
+    /// A document as an object of that name.
+    ///
+    /// # Errors
+    /// `Corrupt`, `Unsupported` (C3).
+    fn decode(&self, name: &ObjectName, document: &Document) -> Result<LiveObject>;
+
+    /// The objects that the document names.
+    ///
+    /// # Errors
+    /// `Corrupt`.
+    fn references(&self, name: &ObjectName, document: &Document) -> Result<Vec<ObjectRef>>;
+
+    /// The document with its own name and its references renamed.
+    ///
+    /// # Errors
+    /// `Unsupported` when the stored SQL does not parse and so cannot be edited.
+    fn rename(&self, name: &ObjectName, document: &Document, renames: &Renames) -> Result<Document>;
+
+    /// Whether `incoming` may replace the data of `existing`. Names are not compared.
+    ///
+    /// # Errors
+    /// `Corrupt`.
+    fn compare(&self, existing: &Document, incoming: &Document) -> Result<Comparison>;
+
+    /// The SQL statements that make the object under `name`, in order.
+    ///
+    /// # Errors
+    /// `Corrupt`.
+    fn statements(&self, name: &ObjectName, document: &Document) -> Result<Vec<String>>;
+}

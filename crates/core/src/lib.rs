@@ -1,0 +1,37 @@
+//! Vocabulary and contracts of Rockhold.
+//!
+//! Everything here is plain data and traits: no storage vendor, no SQL, no
+//! runtime. Adapters implement the traits, the engine calls them, and both
+//! depend on this crate alone.
+//!
+//! | contract | who implements it |
+//! |---|---|
+//! | [`Repository`] | a storage vendor (`rockhold-storage-*`), a layer, a plugin |
+//! | [`CatalogCodec`] | an object type (`rockhold-object-*`): what it is as data |
+
+mod capability;
+mod clock;
+mod codec;
+mod digest;
+mod error;
+mod id;
+mod key;
+mod kind;
+mod object;
+mod repository;
+mod secret;
+
+pub use capability::{Capabilities, CreateNew};
+pub use clock::{Clock, SharedClock, SystemClock, Timestamp};
+pub use codec::{CatalogCodec, Comparison, Renames};
+pub use digest::{Digest, Hasher};
+pub use error::{Effect, Error, ErrorKind, Result, Retry};
+pub use id::{ClusterId, JobId, RepositoryId, VersionId};
+pub use key::{Key, STAGED_PREFIX};
+pub use kind::{KindDescriptor, KindId, KindRegistry, Namespace};
+pub use object::{Document, LiveObject, ObjectName, ObjectRef};
+pub use repository::{
+    CreateRequest, GetRequest, ListPage, ListRequest, ObjectMeta, ObjectReader, ObjectWriter, PutRequest,
+    Repository, RepositoryInfo, SharedRepository, WriteMode, list_all, read_object,
+};
+pub use secret::{Secret, is_secret_property};

@@ -1,0 +1,1 @@
+//! The embedded warehouse's directory
