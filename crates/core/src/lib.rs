@@ -8,18 +8,28 @@
 //! |---|---|
 //! | [`Repository`] | a storage vendor (`rockhold-storage-*`), a layer, a plugin |
 //! | [`CatalogCodec`] | an object type (`rockhold-object-*`): what it is as data |
+//! | [`SnapshotWriter`] | an object type: its rows, from a pinned object to manifest entries and back |
+//! | [`Warehouse`] | where the objects live: pins, stages, commits |
+//! | [`StateStore`] | what an engine must remember: repositories, jobs, known files |
+//!
+//! [`format`](mod@format) is the repository format: layout, manifest tree, labels.
 
 mod capability;
 mod clock;
 mod codec;
 mod digest;
 mod error;
+pub mod format;
 mod id;
 mod key;
 mod kind;
 mod object;
 mod repository;
+mod rows;
 mod secret;
+mod snapshot;
+mod state;
+mod warehouse;
 
 pub use capability::{Capabilities, CreateNew};
 pub use clock::{Clock, SharedClock, SystemClock, Timestamp};
@@ -34,4 +44,12 @@ pub use repository::{
     CreateRequest, GetRequest, ListPage, ListRequest, ObjectMeta, ObjectReader, ObjectWriter, PutRequest,
     Repository, RepositoryInfo, SharedRepository, WriteMode, list_all, read_object,
 };
+pub use rows::{JsonShape, Outcome, ResultColumn, Row, Rows};
 pub use secret::{Secret, is_secret_property};
+pub use snapshot::{PartitionSource, RestoreSink, SnapshotSink, SnapshotWriter};
+pub use state::{JobKind, JobRecord, RepositoryRecord, SharedState, StateStore};
+pub use warehouse::{
+    Cut, DataPart, FileReceiver, Guarantee, Guarantees, JobOutcome, ObjectSummary, PinRequest, PinnedFile,
+    PinnedPartition, ReceivedFile, RestoreAction, RestorePlan, RestoreTarget, SharedWarehouse, StagedFile,
+    Warehouse,
+};
