@@ -81,4 +81,19 @@ pub trait CatalogCodec: Send + Sync + fmt::Debug {
     /// # Errors
     /// `Corrupt`.
     fn statements(&self, name: &ObjectName, document: &Document) -> Result<Vec<String>>;
+
+    /// The SQL text of the document, for people, with these partitions
+    /// (serialised partitions of `rockhold-model`) where the kind has any.
+    ///
+    /// # Errors
+    /// `Corrupt`.
+    fn sql_with_partitions(
+        &self,
+        name: &ObjectName,
+        document: &Document,
+        partitions: &[serde_json::Value],
+    ) -> Result<String> {
+        let _ = (name, partitions);
+        Ok(document.sql.clone())
+    }
 }

@@ -9,6 +9,7 @@
 //! | [`Repository`] | a storage vendor (`rockhold-storage-*`), a layer, a plugin |
 //! | [`CatalogCodec`] | an object type (`rockhold-object-*`): what it is as data |
 //! | [`SnapshotWriter`] | an object type: its rows, from a pinned object to manifest entries and back |
+//! | [`RepositoryFactory`] | a storage vendor: from location and properties to a repository |
 //! | [`Warehouse`] | where the objects live: pins, stages, commits |
 //! | [`StateStore`] | what an engine must remember: repositories, jobs, known files |
 //!
@@ -19,6 +20,7 @@ mod clock;
 mod codec;
 mod digest;
 mod error;
+mod factory;
 pub mod format;
 mod id;
 mod key;
@@ -36,6 +38,7 @@ pub use clock::{Clock, SharedClock, SystemClock, Timestamp};
 pub use codec::{CatalogCodec, Comparison, Renames};
 pub use digest::{Digest, Hasher};
 pub use error::{Effect, Error, ErrorKind, Result, Retry};
+pub use factory::{OpenRepository, OpenedRepository, RepositoryFactory};
 pub use id::{ClusterId, JobId, RepositoryId, VersionId};
 pub use key::{Key, STAGED_PREFIX};
 pub use kind::{KindDescriptor, KindId, KindRegistry, Namespace};
