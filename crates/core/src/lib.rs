@@ -25,6 +25,7 @@ pub mod format;
 mod id;
 mod key;
 mod kind;
+mod memory;
 mod object;
 mod repository;
 mod rows;
@@ -42,6 +43,7 @@ pub use factory::{OpenRepository, OpenedRepository, RepositoryFactory};
 pub use id::{ClusterId, JobId, RepositoryId, VersionId};
 pub use key::{Key, STAGED_PREFIX};
 pub use kind::{KindDescriptor, KindId, KindRegistry, Namespace};
+pub use memory::MemoryRepository;
 pub use object::{Document, LiveObject, ObjectName, ObjectRef};
 pub use repository::{
     CreateRequest, GetRequest, ListPage, ListRequest, ObjectMeta, ObjectReader, ObjectWriter, PutRequest,

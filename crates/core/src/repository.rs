@@ -112,6 +112,26 @@ impl GetRequest {
         self.if_match = Some(etag.into());
         self
     }
+
+    /// The bytes to give of an object of `len` bytes, by R7. Every adapter
+    /// decides this here.
+    ///
+    /// # Errors
+    /// `InvalidInput` for a range that is empty or begins at or behind the end.
+    pub fn resolve(&self, len: u64) -> Result<Range<u64>> {
+        match &self.range {
+            None => Ok(0..len),
+            Some(range) if range.start < range.end && range.start < len => {
+                Ok(range.start..range.end.min(len))
+            }
+            Some(range) => Err(Error::invalid(format!(
+                "the range {}..{} is empty or lies behind the object's {len} bytes",
+                range.start, range.end
+            ))
+            .during("get")
+            .at(&self.key)),
+        }
+    }
 }
 
 /// The answer to a [`GetRequest`]: what the object is, and its bytes.
@@ -184,12 +204,23 @@ pub struct PutRequest {
     pub bytes: Bytes,
     /// On which condition.
     pub mode: WriteMode,
+    /// Whether the object is to survive loss of power once acknowledged,
+    /// without waiting for a `barrier` (R10). For the few small documents that
+    /// decide something: claims, outcomes, marks.
+    pub durable: bool,
 }
 
 impl PutRequest {
     /// Writes `bytes` under `key` where nothing is there yet.
     pub fn new(key: Key, bytes: impl Into<Bytes>) -> Self {
-        Self { key, bytes: bytes.into(), mode: WriteMode::CreateNew }
+        Self { key, bytes: bytes.into(), mode: WriteMode::CreateNew, durable: false }
+    }
+
+    /// Asks that the object survives loss of power once acknowledged.
+    #[must_use]
+    pub fn durable(mut self) -> Self {
+        self.durable = true;
+        self
     }
 
     /// Changes the condition.
@@ -239,14 +270,15 @@ impl CreateRequest {
 #[derive(Clone, Debug, Default)]
 #[non_exhaustive]
 pub struct ListRequest {
-    /// Only keys below this one; `None` for all.
+    /// Only keys below this one, not the key itself; `None` for all.
     pub prefix: Option<Key>,
     /// Names the direct children instead: objects as objects, deeper keys as
     /// one common prefix each.
     pub children_only: bool,
     /// Where the page before this one ended, from [`ListPage::next`].
     pub token: Option<String>,
-    /// At most this many entries; the store may give fewer.
+    /// At most this many entries (0 counts as 1); the store may give fewer,
+    /// even none on a page that has a next one.
     pub limit: Option<usize>,
 }
 
@@ -299,6 +331,10 @@ impl ListPage {
 
 /// A storage vendor. See the module.
 ///
+/// **Names**: a key that is an object is never the beginning of another
+/// object's path. A store may refuse such a write with `InvalidInput`; callers
+/// never try.
+///
 /// **Visibility and atomicity**
 /// * R1. An object is visible whole or not at all: no reader ever sees a
 ///   prefix of it, whatever happens to the writer.
@@ -314,8 +350,8 @@ impl ListPage {
 ///
 /// **Reading**
 /// * R6. `get` and `head` of a missing key give `NotFound`.
-/// * R7. A range that begins behind the object gives `InvalidInput`; one that
-///   ends behind it is cut.
+/// * R7. A range that is empty, or begins at or behind the end of the object,
+///   gives `InvalidInput`; one that ends behind it is cut.
 /// * R8. `list` gives exactly one page. Walking the pages gives every key that
 ///   existed during the whole walk exactly once. Staged files are not listed.
 ///   A prefix under which nothing lies gives an empty page.
@@ -325,7 +361,10 @@ impl ListPage {
 ///
 /// **Durability**
 /// * R10. After `barrier` returns, everything that this handle acknowledged
-///   before the call survives loss of power. Before that, it may not.
+///   before the call survives loss of power. Before that, it may not; what
+///   is half there then is found by its digest. A `durable` put needs no
+///   barrier: it survives as soon as it is acknowledged, and loss of power
+///   before that leaves it whole or absent.
 ///
 /// **Errors and cancellation**
 /// * R11. An error names operation and key, says whether to retry, and whether
@@ -356,6 +395,9 @@ pub trait Repository: Send + Sync + fmt::Debug {
     ///
     /// # Errors
     /// `AlreadyExists`, `PreconditionFailed`, `LimitExceeded`, `StorageFull`.
+    /// An `AlreadyExists` or `PreconditionFailed` that says `MaybeApplied`
+    /// comes from a repeated call (here, at `commit` and at `copy`): the
+    /// object may be the caller's own, and only its content tells.
     async fn put(&self, request: PutRequest) -> Result<ObjectMeta>;
 
     /// Begins an object that is written in parts.
@@ -387,7 +429,8 @@ pub trait Repository: Send + Sync + fmt::Debug {
     }
 
     /// Removes what unfinished writers left below `prefix`; gives how many.
-    /// Only to be called when those writers are known to be dead.
+    /// Only to be called when those writers are known to be dead; one that is
+    /// not fails at `commit` with `Conflict` and leaves nothing visible.
     ///
     /// # Errors
     /// As `list` and `delete`.
@@ -397,18 +440,23 @@ pub trait Repository: Send + Sync + fmt::Debug {
     ///
     /// # Errors
     /// `Unavailable` or `StorageFull` when data may have been lost; then all
-    /// that was written since the last barrier is to be written again.
+    /// that was written since the last barrier is to be written again. The
+    /// handle then refuses every later barrier, since it cannot tell whose data
+    /// was lost: open the store again.
     async fn barrier(&self) -> Result<()>;
 }
 
 /// Writes one object in numbered parts.
 ///
 /// * W1. Parts are numbered from 0 without gaps; every part but the last has
-///   the length agreed at `create`.
+///   the length agreed at `create`, and the last is not longer. A part that is
+///   too long or numbered too high is refused when written, a gap or a short
+///   part in the middle at `commit`, with `InvalidInput` in each case.
 /// * W2. Parts may be written in any order and concurrently.
 /// * W3. Writing a part again replaces it.
 /// * W4. Nothing is visible before `commit` succeeds; `commit` makes the parts
-///   0 to the highest written visible at once.
+///   0 to the highest written visible at once. A `commit` that failed may be
+///   called again; after one that succeeded, every call gives `InvalidInput`.
 /// * W5. `commit` of no parts makes an empty object.
 /// * W6. `abort` and drop remove what was written; what a crash leaves behind
 ///   is found by [`Repository::discard_staged`].
@@ -424,9 +472,10 @@ pub trait ObjectWriter: Send + Sync {
     ///
     /// # Errors
     /// `AlreadyExists` or `PreconditionFailed` by the write mode;
-    /// `InvalidInput` when a part is missing. In every case nothing is visible
+    /// `InvalidInput` when a part is missing; `Conflict` when
+    /// [`Repository::discard_staged`] took the parts away. In every case nothing is visible
     /// unless the error says `MaybeApplied`.
-    async fn commit(self: Box<Self>) -> Result<ObjectMeta>;
+    async fn commit(&self) -> Result<ObjectMeta>;
 
     /// Gives the object up and removes what was written.
     ///
