@@ -1,6 +1,6 @@
 //! The contract of an object type: what it is as data.
 
-use crate::{Document, KindDescriptor, LiveObject, ObjectName, ObjectRef, Result};
+use crate::{Document, Error, KindDescriptor, LiveObject, ObjectName, ObjectRef, Result};
 use std::{collections::BTreeMap, fmt};
 
 /// Which names change when a snapshot is restored elsewhere.
@@ -30,6 +30,32 @@ pub enum Comparison {
     Same,
     /// They differ; the text names the first difference, in StarRocks's words.
     Different(String),
+}
+
+/// What a RESTORE asks for beside names.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct RestoreOptions {
+    /// The `replication_num` property; `None` when it was not given.
+    pub replication_num: Option<u32>,
+}
+
+impl RestoreOptions {
+    /// Options with this `replication_num`.
+    pub fn new(replication_num: Option<u32>) -> Self {
+        Self { replication_num }
+    }
+}
+
+/// Decides, partition by partition, whether a snapshot's partitions fit into
+/// an existing object: replaced where the name exists, added otherwise.
+pub trait MergeCheck: Send {
+    /// Looks at one partition of the snapshot (a serialised partition of
+    /// `rockhold-model`).
+    ///
+    /// # Errors
+    /// `Corrupt` when it is not one.
+    fn check(&mut self, partition: &serde_json::Value) -> Result<Comparison>;
 }
 
 /// An object type, as pure functions. No method does input or output.
@@ -95,5 +121,31 @@ pub trait CatalogCodec: Send + Sync + fmt::Debug {
     ) -> Result<String> {
         let _ = (name, partitions);
         Ok(document.sql.clone())
+    }
+
+    /// What a restored object becomes before it meets the warehouse: the
+    /// replication number asked for, nothing that names machines of the source.
+    ///
+    /// # Errors
+    /// `Corrupt`.
+    fn prepare(&self, object: LiveObject, options: &RestoreOptions) -> Result<LiveObject> {
+        let _ = options;
+        Ok(object)
+    }
+
+    /// The rule by which partitions of `incoming` meet those of `existing`,
+    /// for definitions that compare as `Same`.
+    ///
+    /// # Errors
+    /// `Unsupported` for a kind without partitions; `Corrupt`.
+    fn merge_check(
+        &self,
+        existing: &LiveObject,
+        existing_partitions: Vec<serde_json::Value>,
+        incoming: &LiveObject,
+        options: &RestoreOptions,
+    ) -> Result<Box<dyn MergeCheck>> {
+        let _ = (existing, existing_partitions, options);
+        Err(Error::unsupported("this kind of object has no partitions").at(&incoming.name))
     }
 }

@@ -36,7 +36,7 @@ mod warehouse;
 
 pub use capability::{Capabilities, CreateNew};
 pub use clock::{Clock, SharedClock, SystemClock, Timestamp};
-pub use codec::{CatalogCodec, Comparison, Renames};
+pub use codec::{CatalogCodec, Comparison, MergeCheck, Renames, RestoreOptions};
 pub use digest::{Digest, Hasher};
 pub use error::{Effect, Error, ErrorKind, Result, Retry};
 pub use factory::{OpenRepository, OpenedRepository, RepositoryFactory};

@@ -1,0 +1,83 @@
+//! What can be tuned.
+
+use std::time::Duration;
+
+/// Limits of an engine. The four worker counts carry StarRocks's names and
+/// defaults; each bounds one pool over all jobs of the engine.
+#[derive(Clone, Debug, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct EngineConfig {
+    /// How many objects are pinned at once (BACKUP, SNAPSHOTING).
+    pub make_snapshot_worker_count: usize,
+    /// How many finished or abandoned jobs let go of their pins and clean up at once.
+    pub release_snapshot_worker_count: usize,
+    /// How many files are read and uploaded at once; 0 means the number of processors.
+    pub upload_worker_count: usize,
+    /// How many files are downloaded at once; 0 means the number of processors.
+    pub download_worker_count: usize,
+    /// Bytes of one part of a multipart upload, and of the largest file that is
+    /// sent in one piece. One buffer of this size per upload worker is all the
+    /// data that a backup holds in memory.
+    pub upload_buffer_size: usize,
+    /// The time limit of a job that names none, in seconds.
+    pub backup_job_default_timeout: u64,
+    /// How many finished partitions may wait for an earlier one, as a multiple
+    /// of the workers.
+    pub window: usize,
+    /// How many committed snapshots a backup looks at to find files that are
+    /// stored already.
+    pub max_bases: usize,
+    /// How often the owner of a job looks for a request to cancel, in milliseconds.
+    pub cancel_poll_ms: u64,
+    /// How often the owner of a claim renews its heartbeat, in seconds.
+    pub heartbeat_seconds: u64,
+    /// After how many seconds without a heartbeat a claim counts as dead.
+    pub claim_dead_after_seconds: u64,
+}
+
+impl Default for EngineConfig {
+    fn default() -> Self {
+        Self {
+            make_snapshot_worker_count: 5,
+            release_snapshot_worker_count: 5,
+            upload_worker_count: 0,
+            download_worker_count: 0,
+            upload_buffer_size: 8 << 20,
+            backup_job_default_timeout: 86_400,
+            window: 8,
+            max_bases: 8,
+            cancel_poll_ms: 500,
+            heartbeat_seconds: 20,
+            claim_dead_after_seconds: 120,
+        }
+    }
+}
+
+impl EngineConfig {
+    /// The upload workers in force.
+    pub fn upload_workers(&self) -> usize {
+        or_processors(self.upload_worker_count)
+    }
+
+    /// The download workers in force.
+    pub fn download_workers(&self) -> usize {
+        or_processors(self.download_worker_count)
+    }
+
+    /// How often to look for a request to cancel.
+    pub fn cancel_poll(&self) -> Duration {
+        Duration::from_millis(self.cancel_poll_ms.max(1))
+    }
+
+    /// How often to renew a heartbeat.
+    pub fn heartbeat(&self) -> Duration {
+        Duration::from_secs(self.heartbeat_seconds.max(1))
+    }
+}
+
+fn or_processors(count: usize) -> usize {
+    match count {
+        0 => std::thread::available_parallelism().map_or(2, usize::from),
+        n => n,
+    }
+}
