@@ -1,0 +1,115 @@
+//! The warehouses that are measured, made through SQL as a user would.
+
+use super::tools::Rockhold;
+use anyhow::{Context, Result, bail};
+use std::{fmt::Write as _, fs, path::Path, process::Command};
+
+/// A shape of data.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, clap::ValueEnum)]
+pub(crate) enum DataSet {
+    /// 2 GiB before encoding in 256 files, half of it random, half compressible.
+    Large,
+    /// 50,000 small files: 5,000 partitions of 10 buckets.
+    Small,
+}
+
+impl DataSet {
+    pub(crate) fn name(self) -> &'static str {
+        match self {
+            Self::Large => "large",
+            Self::Small => "small",
+        }
+    }
+
+    /// Partitions and buckets of the table at full size.
+    fn shape(self) -> (u32, u32) {
+        match self {
+            Self::Large => (16, 16),
+            Self::Small => (5_000, 10),
+        }
+    }
+}
+
+/// Partitions that one INSERT fills: bounds the files that are open at once.
+const PARTITIONS_AT_ONCE: u32 = 100;
+
+/// The most partitions that one START … END … EVERY clause may name.
+const BATCH: u32 = 2_500;
+
+/// Random 64-bit columns of the large data set.
+const RANDOM_COLUMNS: u32 = 32;
+
+/// Makes `dir/warehouse` with the database `bench`.
+pub(crate) fn make(data: DataSet, percent: u32, root: &Path, rockhold: &Rockhold, dir: &Path) -> Result<()> {
+    let (partitions, buckets) = data.shape();
+    // Fewer partitions make fewer files; a large data set keeps its files and shortens them.
+    let partitions = if data == DataSet::Small { (partitions * percent).div_ceil(100) } else { partitions };
+    let source = dir.join("source");
+    fs::create_dir_all(&source).with_context(|| source.display().to_string())?;
+    let status = Command::new("python3")
+        .arg(root.join("xtask/bench/make_data.py"))
+        .arg(data.name())
+        .arg(&source)
+        .args([partitions.to_string(), percent.to_string()])
+        .status()
+        .context("cannot run python3")?;
+    if !status.success() {
+        bail!("xtask/bench/make_data.py failed; it needs the Python package duckdb");
+    }
+    let warehouse = dir.join("warehouse");
+    rockhold.sql(&warehouse, "CREATE DATABASE bench")?;
+    rockhold.sql(&warehouse, &create_table(data, partitions, buckets))?;
+    for insert in inserts(data, partitions, &source) {
+        rockhold.sql(&warehouse, &insert)?;
+    }
+    fs::remove_dir_all(&source).with_context(|| source.display().to_string())
+}
+
+fn create_table(data: DataSet, partitions: u32, buckets: u32) -> String {
+    let mut columns = String::from("p INT NOT NULL, id BIGINT NOT NULL");
+    if data == DataSet::Large {
+        for column in 0..RANDOM_COLUMNS {
+            let _ = write!(columns, ", r{column} BIGINT");
+        }
+    }
+    let ranges: Vec<String> = (0..partitions)
+        .step_by(BATCH as usize)
+        .map(|from| format!(r#"START ("{from}") END ("{}") EVERY (1)"#, (from + BATCH).min(partitions)))
+        .collect();
+    format!(
+        r#"CREATE TABLE bench.t ({columns}, v VARCHAR(512)) DUPLICATE KEY (p, id)
+           PARTITION BY RANGE (p) ({}) DISTRIBUTED BY HASH (id) BUCKETS {buckets}
+           PROPERTIES ("replication_num" = "1")"#,
+        ranges.join(", ")
+    )
+}
+
+fn inserts(data: DataSet, partitions: u32, source: &Path) -> Vec<String> {
+    let step = if data == DataSet::Large { 1 } else { PARTITIONS_AT_ONCE };
+    (0..partitions)
+        .step_by(step as usize)
+        .map(|from| {
+            let file = source.join(format!("{from}.parquet"));
+            format!(
+                r#"INSERT INTO bench.t SELECT * FROM FILES ("path" = "file://{}", "format" = "parquet")"#,
+                file.display()
+            )
+        })
+        .collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn many_partitions_take_several_clauses() {
+        let statement = create_table(DataSet::Small, 5_000, 10);
+        assert!(
+            statement
+                .contains(r#"START ("0") END ("2500") EVERY (1), START ("2500") END ("5000") EVERY (1)"#)
+        );
+        assert_eq!(inserts(DataSet::Small, 5_000, Path::new("/s")).len(), 50);
+        assert_eq!(inserts(DataSet::Large, 16, Path::new("/s")).len(), 16);
+    }
+}

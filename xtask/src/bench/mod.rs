@@ -1,0 +1,168 @@
+//! Backup and restore against the tools that people use instead.
+//!
+//! The files measured are those of a Rockhold warehouse: the same bytes go
+//! through `rockhold`, `cp -r && sync`, `sha256sum`, restic and rclone, on the
+//! same disk, in the same run. Rounds are interleaved (every tool once, then
+//! every tool again), so that a machine that slows down slows all of them. The
+//! page cache is warm; every target directory is new.
+
+mod data;
+mod measure;
+mod report;
+mod tools;
+
+use crate::workspace::{Workspace, cargo};
+use anyhow::{Context, Result, bail};
+use data::DataSet;
+use measure::Sample;
+use std::{
+    fs,
+    path::{Path, PathBuf},
+};
+use tools::Rockhold;
+
+/// Options of `cargo xtask bench`.
+#[derive(clap::Args)]
+pub(crate) struct Args {
+    /// Rounds; the median of them is reported.
+    #[arg(long, default_value_t = 3, value_parser = clap::value_parser!(u32).range(3..))]
+    runs: u32,
+    /// Size of the data in percent of the full size (2 GiB; 50,000 files).
+    #[arg(long, default_value_t = 100, value_parser = clap::value_parser!(u32).range(1..=100))]
+    percent: u32,
+    /// Data sets to measure.
+    #[arg(long, value_enum, default_values_t = [DataSet::Large, DataSet::Small])]
+    data: Vec<DataSet>,
+    /// Only print the table, leave docs/benchmarks.md as it is.
+    #[arg(long)]
+    dry_run: bool,
+}
+
+/// What a tool was asked to do.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Operation {
+    /// Everything, into an empty place.
+    Backup,
+    /// The same again, nothing having changed.
+    BackupAgain,
+    /// Everything back, into an empty place.
+    Restore,
+}
+
+/// One tool doing one thing, once per round.
+pub(crate) struct Row {
+    operation: Operation,
+    tool: &'static str,
+    samples: Vec<Sample>,
+}
+
+/// The rows of one data set.
+pub(crate) struct Table {
+    data: DataSet,
+    files: u64,
+    bytes: u64,
+    rows: Vec<Row>,
+}
+
+impl Table {
+    fn add(&mut self, operation: Operation, tool: &'static str, sample: Sample) {
+        println!("  {operation:?} {tool}: {:.2} s, {} MiB", sample.wall, sample.rss_kib / 1024);
+        match self.rows.iter_mut().find(|row| row.operation == operation && row.tool == tool) {
+            Some(row) => row.samples.push(sample),
+            None => self.rows.push(Row { operation, tool, samples: vec![sample] }),
+        }
+    }
+}
+
+/// Builds, generates, measures, writes the table.
+pub(crate) fn run(args: &Args) -> Result<()> {
+    let workspace = Workspace::load()?;
+    let status = cargo()
+        .args(["build", "--release", "--package", "rockhold-cli"])
+        .current_dir(&workspace.root)
+        .status()
+        .context("cannot run cargo build")?;
+    if !status.success() {
+        bail!("cargo build --release failed");
+    }
+    let place = workspace.target.join("bench");
+    let rockhold = Rockhold { binary: workspace.target.join("release/rockhold") };
+    let peers = tools::installed_peers();
+    let mut tables = Vec::new();
+    for data in &args.data {
+        let dir = place.join(data.name());
+        remove(&dir)?;
+        fs::create_dir_all(&dir).with_context(|| dir.display().to_string())?;
+        println!("{}: making the warehouse", data.name());
+        data::make(*data, args.percent, &workspace.root, &rockhold, &dir)?;
+        tables.push(measure_all(*data, args.runs, &rockhold, &peers, &dir)?);
+        remove(&dir)?;
+    }
+    let text = report::render(&tables, args, &peers)?;
+    println!("{text}");
+    if !args.dry_run {
+        report::write(&workspace.root.join("docs/benchmarks.md"), &text)?;
+    }
+    Ok(())
+}
+
+fn measure_all(
+    data: DataSet,
+    runs: u32,
+    rockhold: &Rockhold,
+    peers: &[tools::Peer],
+    dir: &Path,
+) -> Result<Table> {
+    let warehouse = dir.join("warehouse");
+    let (files, bytes) = measure::size(&warehouse)?;
+    let mut table = Table { data, files, bytes, rows: Vec::new() };
+    for round in 1..=runs {
+        println!("{}: round {round} of {runs}", data.name());
+        for peer in peers {
+            let place = Place::new(dir, peer.name)?;
+            measure::settle()?;
+            for (operation, script) in &peer.steps {
+                let sample = measure::shell(script, &warehouse, &place.store, &place.back)?;
+                if let Some(operation) = operation {
+                    table.add(*operation, peer.name, sample);
+                }
+            }
+            remove(&place.root)?;
+        }
+        let place = Place::new(dir, "rockhold")?;
+        measure::settle()?;
+        for (operation, sample) in rockhold.round(&warehouse, &place.store, &place.back, round)? {
+            table.add(operation, "rockhold", sample);
+        }
+        remove(&place.root)?;
+    }
+    Ok(table)
+}
+
+/// The empty directories of one tool in one round.
+struct Place {
+    root: PathBuf,
+    store: PathBuf,
+    back: PathBuf,
+}
+
+impl Place {
+    fn new(dir: &Path, tool: &str) -> Result<Self> {
+        let root = dir.join(tool.replace(' ', "-"));
+        remove(&root)?;
+        let place = Self { store: root.join("store"), back: root.join("back"), root };
+        for path in [&place.store, &place.back] {
+            fs::create_dir_all(path).with_context(|| path.display().to_string())?;
+        }
+        Ok(place)
+    }
+}
+
+fn remove(dir: &Path) -> Result<()> {
+    match fs::remove_dir_all(dir) {
+        Err(error) if error.kind() != std::io::ErrorKind::NotFound => {
+            Err(error).with_context(|| dir.display().to_string())
+        }
+        _ => Ok(()),
+    }
+}
