@@ -39,6 +39,13 @@ struct Object {
     modified: Timestamp,
 }
 
+impl Object {
+    fn meta(&self, key: &Key, capabilities: &Capabilities) -> ObjectMeta {
+        let meta = ObjectMeta::new(key.clone(), self.bytes.len() as u64).with_etag(etag(self.etag));
+        if capabilities.modified { meta.with_modified(self.modified) } else { meta }
+    }
+}
+
 #[derive(Clone, Debug, Default)]
 struct State {
     objects: BTreeMap<Key, Object>,
@@ -134,14 +141,9 @@ impl MemoryRepository {
         lock(&self.state)
     }
 
-    fn meta(&self, key: &Key, object: &Object) -> ObjectMeta {
-        let meta = ObjectMeta::new(key.clone(), object.bytes.len() as u64).with_etag(etag(object.etag));
-        if self.capabilities.modified { meta.with_modified(object.modified) } else { meta }
-    }
-
     fn publish(&self, write: Write<'_>) -> Result<ObjectMeta> {
         let object = self.state().publish(write, &self.capabilities, self.clock.as_ref())?;
-        Ok(self.meta(write.key, &object))
+        Ok(object.meta(write.key, &self.capabilities))
     }
 }
 
@@ -266,7 +268,7 @@ impl Repository for MemoryRepository {
 
     async fn head(&self, key: &Key) -> Result<ObjectMeta> {
         let object = self.state().objects.get(key).cloned().ok_or_else(|| missing("head", key))?;
-        Ok(self.meta(key, &object))
+        Ok(object.meta(key, &self.capabilities))
     }
 
     async fn get(&self, request: GetRequest) -> Result<ObjectReader> {
@@ -276,7 +278,7 @@ impl Repository for MemoryRepository {
             check_etag(Some(&object), wanted).map_err(|e| e.during("get").at(key))?;
         }
         let range = request.resolve(object.bytes.len() as u64)?;
-        let meta = self.meta(key, &object);
+        let meta = object.meta(key, &self.capabilities);
         // The range lies within bytes that are in memory, so it fits a usize.
         let bytes = object.bytes.slice(range.start as usize..range.end as usize);
         let pieces = (0..bytes.len()).step_by(PIECE_LEN).map(move |at| {
@@ -313,7 +315,7 @@ impl Repository for MemoryRepository {
             capabilities: self.capabilities.clone(),
             request,
             number,
-            committed: Mutex::new(false),
+            committed: Mutex::default(),
         }))
     }
 
@@ -345,7 +347,7 @@ impl Repository for MemoryRepository {
                     seen.insert(child.clone());
                     page.prefixes.push(child);
                 }
-                None => page.objects.push(self.meta(key, object)),
+                None => page.objects.push(object.meta(key, &self.capabilities)),
             }
             last = Some(key.clone());
         }
@@ -396,17 +398,16 @@ struct MemoryWriter {
     capabilities: Capabilities,
     request: CreateRequest,
     number: u64,
-    committed: Mutex<bool>,
+    committed: Mutex<Option<ObjectMeta>>,
 }
 
 impl MemoryWriter {
     fn store(&self, operation: &'static str) -> Result<Arc<Mutex<State>>> {
-        if *self.committed.lock().unwrap_or_else(PoisonError::into_inner) {
-            return Err(Error::invalid("the object is committed already")
-                .during(operation)
-                .at(&self.request.key));
-        }
         self.state.upgrade().ok_or_else(|| self.gone(operation))
+    }
+
+    fn committed(&self) -> MutexGuard<'_, Option<ObjectMeta>> {
+        self.committed.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     fn gone(&self, operation: &'static str) -> Error {
@@ -435,6 +436,10 @@ impl MemoryWriter {
 #[async_trait]
 impl ObjectWriter for MemoryWriter {
     async fn write_part(&self, number: u32, bytes: Bytes) -> Result<()> {
+        if self.committed().is_some() {
+            let error = Error::invalid("the object is committed already");
+            return Err(error.during("write part").at(&self.request.key));
+        }
         let store = self.store("write part")?;
         if bytes.len() as u64 > self.request.part_len || number >= self.capabilities.max_parts {
             let message = format!("part {number} of {} bytes is too long or too many", bytes.len());
@@ -448,6 +453,10 @@ impl ObjectWriter for MemoryWriter {
     }
 
     async fn commit(&self) -> Result<ObjectMeta> {
+        let mut committed = self.committed();
+        if let Some(meta) = committed.as_ref() {
+            return Ok(meta.clone());
+        }
         let store = self.store("commit")?;
         let mut state = lock(&store);
         let key = &self.request.key;
@@ -457,9 +466,9 @@ impl ObjectWriter for MemoryWriter {
             Write { key, bytes: &bytes, mode: &self.request.mode, durable: false, operation: "commit" };
         let object = state.publish(write, &self.capabilities, self.clock.as_ref())?;
         state.staged.remove(&self.number);
-        *self.committed.lock().unwrap_or_else(PoisonError::into_inner) = true;
-        let meta = ObjectMeta::new(key.clone(), object.bytes.len() as u64).with_etag(etag(object.etag));
-        Ok(if self.capabilities.modified { meta.with_modified(object.modified) } else { meta })
+        let meta = object.meta(key, &self.capabilities);
+        *committed = Some(meta.clone());
+        Ok(meta)
     }
 
     async fn abort(self: Box<Self>) -> Result<()> {

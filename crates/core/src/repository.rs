@@ -456,7 +456,8 @@ pub trait Repository: Send + Sync + fmt::Debug {
 /// * W3. Writing a part again replaces it.
 /// * W4. Nothing is visible before `commit` succeeds; `commit` makes the parts
 ///   0 to the highest written visible at once. A `commit` that failed may be
-///   called again; after one that succeeded, every call gives `InvalidInput`.
+///   called again; after one that succeeded, `commit` gives the same answer
+///   again and `write_part` gives `InvalidInput`.
 /// * W5. `commit` of no parts makes an empty object.
 /// * W6. `abort` and drop remove what was written; what a crash leaves behind
 ///   is found by [`Repository::discard_staged`].
