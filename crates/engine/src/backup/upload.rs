@@ -1,0 +1,228 @@
+//! One file: read once, hashed, compared with what was recorded, stored.
+
+use crate::{CancelToken, job::Progress};
+use bytes::Bytes;
+use rockhold_core::format::{CHUNK_LEN, FileEntry};
+use rockhold_core::{
+    CreateRequest, DataPart, Digest, Error, ErrorKind, Hasher, Key, PinnedFile, PutRequest, Repository, Result,
+};
+use std::fs::File;
+use std::io::Read;
+use std::path::Path;
+
+/// What the upload of one file needs to know.
+pub(crate) struct Upload<'a> {
+    pub(crate) repository: &'a dyn Repository,
+    pub(crate) key: Key,
+    pub(crate) file: &'a PinnedFile,
+    /// The length of a part, and of the longest file sent in one piece.
+    pub(crate) part_len: usize,
+    pub(crate) cancel: &'a CancelToken,
+    pub(crate) progress: &'a Progress,
+}
+
+impl Upload<'_> {
+    /// Stores the file under its key; gives its entry. The caller makes the
+    /// store durable with a barrier before it names the entry anywhere.
+    ///
+    /// # Errors
+    /// `Corrupt` when the file is not what was recorded when it was written;
+    /// whatever the store gives.
+    pub(crate) async fn run(self) -> Result<FileEntry> {
+        let (path, digest, len) = match &self.file.part {
+            DataPart::LocalFile { path, digest, len } => (path.clone(), *digest, *len),
+            DataPart::Delegated(entry) => return Ok((**entry).clone()),
+            _ => return Err(Error::unsupported("this engine cannot read such a part of a pinned object")),
+        };
+        let capabilities = self.repository.capabilities();
+        let one_piece = (self.part_len as u64).min(capabilities.max_put);
+        let (found, chunks) = if len <= one_piece {
+            self.in_one_piece(&path, len).await?
+        } else {
+            self.in_parts(&path, len).await?
+        };
+        if found != digest {
+            return Err(damaged(&path, "its digest is not the recorded one"));
+        }
+        self.progress.moved_file();
+        Ok(FileEntry {
+            key: self.key,
+            offset: 0,
+            len,
+            digest,
+            chunks,
+            logical_len: None,
+            logical_digest: None,
+            codec: None,
+            key_id: None,
+            rows: self.file.rows,
+            bucket: self.file.bucket,
+            loads: self.file.loads,
+        })
+    }
+
+    async fn in_one_piece(&self, path: &Path, len: u64) -> Result<(Digest, Vec<Digest>)> {
+        let mut reader = FileReader::open(path, len)?;
+        let size = usize::try_from(len).map_err(|_| Error::internal("a small file is long"))?;
+        let (reader_back, bytes) = self.cancel.run(read_next(reader, size)).await?;
+        reader = reader_back;
+        let (digest, chunks) = reader.finish()?;
+        // The bytes are compared before they are sent, so that a damaged file costs no upload.
+        if let DataPart::LocalFile { digest: recorded, .. } = &self.file.part
+            && *recorded != digest
+        {
+            return Err(damaged(path, "its digest is not the recorded one"));
+        }
+        let put = self.repository.put(PutRequest::new(self.key.clone(), bytes));
+        self.accept_own(self.cancel.run(put).await.map(|_| ()), len).await?;
+        self.progress.moved_bytes(len);
+        Ok((digest, chunks))
+    }
+
+    async fn in_parts(&self, path: &Path, len: u64) -> Result<(Digest, Vec<Digest>)> {
+        let limits = self.repository.capabilities();
+        let needed = len.div_ceil(u64::from(limits.max_parts.max(1)));
+        let part_len = (self.part_len as u64).max(needed).clamp(limits.part_len.0, limits.part_len.1);
+        let request = CreateRequest::new(self.key.clone(), part_len).expected_len(len);
+        let writer = self.cancel.run(self.repository.create(request)).await?;
+        let sent = self.send_parts(writer.as_ref(), path, len, part_len).await;
+        match sent {
+            Ok(digests) => {
+                self.accept_own(writer.commit().await.map(|_| ()), len).await?;
+                Ok(digests)
+            }
+            Err(error) => {
+                if let Err(left) = writer.abort().await {
+                    tracing::warn!(error = ?left, key = %self.key, "an unfinished upload was left behind");
+                }
+                Err(error)
+            }
+        }
+    }
+
+    /// Sends the parts, reading and hashing the next one while one is sent.
+    async fn send_parts(
+        &self,
+        writer: &dyn rockhold_core::ObjectWriter,
+        path: &Path,
+        len: u64,
+        part_len: u64,
+    ) -> Result<(Digest, Vec<Digest>)> {
+        let size = usize::try_from(part_len).map_err(|_| Error::internal("a part is too long for memory"))?;
+        let reader = FileReader::open(path, len)?;
+        let (mut reader, mut bytes) = self.cancel.run(read_next(reader, size)).await?;
+        let mut number = 0;
+        while !bytes.is_empty() {
+            let sent = bytes.len() as u64;
+            let write = writer.write_part(number, bytes);
+            let both = futures::future::try_join(write, read_next(reader, size));
+            let ((), (next_reader, next)) = self.cancel.run(both).await?;
+            self.progress.moved_bytes(sent);
+            (reader, bytes) = (next_reader, next);
+            number += 1;
+        }
+        let (digest, chunks) = reader.finish()?;
+        if let DataPart::LocalFile { digest: recorded, .. } = &self.file.part
+            && *recorded != digest
+        {
+            return Err(damaged(path, "its digest is not the recorded one"));
+        }
+        Ok((digest, chunks))
+    }
+
+    /// A data key belongs to this job alone. When the store says that it is
+    /// taken, an earlier attempt of ours was applied and its reply was lost.
+    async fn accept_own(&self, result: Result<()>, len: u64) -> Result<()> {
+        match result {
+            Err(error) if error.kind() == ErrorKind::AlreadyExists => {
+                let there = self.repository.head(&self.key).await?;
+                if there.len == len { Ok(()) } else { Err(error) }
+            }
+            other => other,
+        }
+    }
+}
+
+fn damaged(path: &Path, what: &str) -> Error {
+    Error::corrupt(format!("the data file is damaged: {what}; restore the partition from an older snapshot"))
+        .during("read")
+        .at(path.display())
+}
+
+/// Reads a file from front to back, hashing what it reads.
+struct FileReader {
+    file: File,
+    path: std::path::PathBuf,
+    left: u64,
+    len: u64,
+    whole: Hasher,
+    chunk: Hasher,
+    chunk_fill: u64,
+    chunks: Vec<Digest>,
+}
+
+impl FileReader {
+    fn open(path: &Path, len: u64) -> Result<Self> {
+        let file = File::open(path).map_err(|e| Error::io(e, "read", path.display()))?;
+        let found = file.metadata().map_err(|e| Error::io(e, "read", path.display()))?.len();
+        if found != len {
+            return Err(damaged(path, &format!("it has {found} bytes, {len} were recorded")));
+        }
+        Ok(Self {
+            file,
+            path: path.to_owned(),
+            left: len,
+            len,
+            whole: Hasher::new(),
+            chunk: Hasher::new(),
+            chunk_fill: 0,
+            chunks: Vec::new(),
+        })
+    }
+
+    fn read(&mut self, size: usize) -> Result<Bytes> {
+        let want = usize::try_from(self.left).unwrap_or(usize::MAX).min(size);
+        let mut buffer = vec![0; want];
+        self.file.read_exact(&mut buffer).map_err(|e| Error::io(e, "read", self.path.display()))?;
+        self.left -= want as u64;
+        self.whole.update(&buffer);
+        if self.len > CHUNK_LEN {
+            self.hash_chunks(&buffer);
+        }
+        Ok(Bytes::from(buffer))
+    }
+
+    fn hash_chunks(&mut self, mut bytes: &[u8]) {
+        while !bytes.is_empty() {
+            let room = usize::try_from(CHUNK_LEN - self.chunk_fill).unwrap_or(usize::MAX);
+            let (now, later) = bytes.split_at(room.min(bytes.len()));
+            self.chunk.update(now);
+            self.chunk_fill += now.len() as u64;
+            bytes = later;
+            if self.chunk_fill == CHUNK_LEN {
+                self.chunks.push(std::mem::take(&mut self.chunk).finish());
+                self.chunk_fill = 0;
+            }
+        }
+    }
+
+    fn finish(mut self) -> Result<(Digest, Vec<Digest>)> {
+        if self.left != 0 {
+            return Err(damaged(&self.path, "it ended early"));
+        }
+        if self.chunk_fill > 0 {
+            self.chunks.push(self.chunk.finish());
+        }
+        Ok((self.whole.finish(), self.chunks))
+    }
+}
+
+/// Reads and hashes off the async threads.
+async fn read_next(mut reader: FileReader, size: usize) -> Result<(FileReader, Bytes)> {
+    tokio::task::spawn_blocking(move || {
+        let bytes = reader.read(size)?;
+        Ok((reader, bytes))
+    })
+    .await
+    .map_err(|e| Error::internal("a reading task died").because(e))?
+}

@@ -1,0 +1,136 @@
+//! Putting everything together.
+
+use crate::Session;
+use rockhold_core::{JobRecord, RepositoryFactory, Result};
+use rockhold_engine::{Engine, EngineBuilder, EngineConfig, JobHandle};
+use rockhold_object_table::{TableCodec, TableWriter};
+use rockhold_warehouse_store::{OpenOptions, Store};
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::time::Duration;
+
+/// An opened warehouse with its engine. Clones share everything.
+#[derive(Clone, Debug)]
+pub struct Rockhold {
+    engine: Engine,
+    store: Store,
+}
+
+/// Opens the embedded warehouse of a directory.
+#[derive(Debug)]
+pub struct RockholdBuilder {
+    dir: PathBuf,
+    options: OpenOptions,
+    config: EngineConfig,
+    storage: Vec<Arc<dyn RepositoryFactory>>,
+}
+
+impl Rockhold {
+    /// The embedded warehouse of a directory, which is created when it does not exist.
+    pub fn embedded(dir: impl AsRef<Path>) -> RockholdBuilder {
+        RockholdBuilder {
+            dir: dir.as_ref().to_owned(),
+            options: OpenOptions { create: true, ..OpenOptions::default() },
+            config: EngineConfig::default(),
+            storage: Vec::new(),
+        }
+    }
+
+    /// A new session without a current database.
+    pub fn session(&self) -> Session {
+        Session {
+            engine: self.engine.clone(),
+            sql: rockhold_warehouse_embedded::Session::new(self.store.clone()),
+        }
+    }
+
+    /// The engine.
+    pub fn engine(&self) -> &Engine {
+        &self.engine
+    }
+
+    /// Jobs that were submitted here and are not finished.
+    pub fn running_jobs(&self) -> Vec<JobHandle> {
+        self.engine.running_jobs()
+    }
+
+    /// Waits for every job that was submitted here; gives their final records.
+    pub async fn wait_for_jobs(&self) -> Vec<JobRecord> {
+        self.engine.wait_for_jobs().await
+    }
+
+    /// Closes the warehouse: waits for jobs and lets other processes write.
+    pub async fn close(self) {
+        self.engine.wait_for_jobs().await;
+    }
+}
+
+impl RockholdBuilder {
+    /// How long to wait while another process writes to the directory; zero by default.
+    #[must_use]
+    pub fn lock_wait(mut self, wait: Duration) -> Self {
+        self.options.lock_wait = wait;
+        self
+    }
+
+    /// What other processes are told about who writes; the command line by default.
+    #[must_use]
+    pub fn command(mut self, command: impl Into<String>) -> Self {
+        self.options.command = command.into();
+        self
+    }
+
+    /// The time zone of a warehouse that is created; the system's by default.
+    #[must_use]
+    pub fn time_zone(mut self, zone: impl Into<String>) -> Self {
+        self.options.time_zone = Some(zone.into());
+        self
+    }
+
+    /// The file with the key that encrypts secrets; by default inside the directory.
+    #[must_use]
+    pub fn key_file(mut self, path: impl AsRef<Path>) -> Self {
+        self.options.key_file = Some(path.as_ref().to_owned());
+        self
+    }
+
+    /// Refuses a directory that does not exist instead of creating it.
+    #[must_use]
+    pub fn must_exist(mut self) -> Self {
+        self.options.create = false;
+        self
+    }
+
+    /// Replaces the limits of the engine.
+    #[must_use]
+    pub fn config(mut self, config: EngineConfig) -> Self {
+        self.config = config;
+        self
+    }
+
+    /// Adds a storage vendor that is not built in.
+    #[must_use]
+    pub fn storage(mut self, factory: Arc<dyn RepositoryFactory>) -> Self {
+        self.storage.push(factory);
+        self
+    }
+
+    /// Opens the warehouse.
+    ///
+    /// # Errors
+    /// When the directory is not a warehouse, is of a newer version or cannot
+    /// be read or created.
+    pub async fn open(self) -> Result<Rockhold> {
+        let (dir, options) = (self.dir, self.options);
+        let store = Store::open(&dir, options)?;
+        let mut builder = EngineBuilder::new(Arc::new(store.clone()), Arc::new(store.clone()))
+            .config(self.config)
+            .object_type(Arc::new(TableCodec::default()), Some(Arc::new(TableWriter::default())))?
+            .storage(Arc::new(rockhold_storage_fs::FsFactory))?
+            .layer(rockhold_layers::standard);
+        for factory in self.storage {
+            builder = builder.storage(factory)?;
+        }
+        Ok(Rockhold { engine: builder.build(), store })
+    }
+}
