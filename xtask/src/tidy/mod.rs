@@ -6,6 +6,7 @@
 mod edges;
 mod layout;
 mod leftovers;
+mod links;
 mod lockfile;
 mod manifests;
 mod readme;
@@ -41,6 +42,7 @@ pub(crate) fn run() -> Result<bool> {
     manifests::check(&workspace, &mut report);
     leftovers::check(&files, &mut report);
     layout::check(&workspace, &files, &mut report);
+    links::check(&workspace, &files, &mut report);
     readme::check(&workspace, &files, &crate::task_names(), &mut report);
     for line in report.warnings.iter().chain(&report.errors) {
         println!("{line}");
