@@ -7,7 +7,7 @@ use std::{fmt::Write as _, fs, path::Path, process::Command};
 /// A shape of data.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, clap::ValueEnum)]
 pub(crate) enum DataSet {
-    /// 2 GiB before encoding in 256 files, half of it random, half compressible.
+    /// 256 files of about 8 MiB as stored: random bytes, and text that Parquet compresses.
     Large,
     /// 50,000 small files: 5,000 partitions of 10 buckets.
     Small,
