@@ -1,0 +1,408 @@
+//! Queries and expressions: our tokens, `sqlparser`'s trees.
+//!
+//! What changes on the way:
+//!
+//! * `"x"` becomes a string literal, `@x` and `@@x` one word;
+//! * `||` is OR and `&&` is AND, as in StarRocks without PIPES_AS_CONCAT;
+//! * infix MOD becomes `%`;
+//! * `column -> '$.path'` (JSON) becomes `->>`, so that `x -> …` is always a
+//!   lambda;
+//! * hints, `[_SYNC_MV_]` and the like, and `[broadcast]` behind JOIN are left
+//!   out; the bracketed ones are listed beside the tree.
+
+use sqlparser::parser::{Parser as SqlParser, ParserError};
+use sqlparser::tokenizer::{Location, Span as SqlSpan, Token as SqlToken, TokenWithSpan};
+
+use super::dialect::StarRocksDialect;
+use super::{MAX_DEPTH, Reader, Result};
+use crate::ast::{ExprText, FromText, QueryText, Statement};
+use crate::keywords::is_reserved;
+use crate::lexer::{Token, TokenKind};
+use crate::{Span, SqlError};
+
+/// Operators that may stand in one chain (between two commas, all enclosing
+/// parentheses included): a chain becomes a tree of that depth, and dropping or
+/// comparing it recurses.
+const MAX_CHAIN: usize = 1000;
+
+/// Directly nested parentheses behind FROM. `sqlparser` reads the inside of
+/// such a pair twice, so the work doubles with every level.
+const MAX_TABLE_PARENTHESES: usize = 8;
+
+/// Bracketed hints that StarRocks takes behind a table or JOIN.
+const BRACKET_HINTS: &[&str] =
+    &["broadcast", "shuffle", "bucket", "colocate", "unreorder", "skew", "replicated", "hash"];
+
+impl Reader<'_> {
+    pub(super) fn query_statement(&mut self) -> Result<Statement> {
+        // WITH may also begin UPDATE and DELETE.
+        Ok(Statement::Query(Box::new(self.query()?)))
+    }
+
+    /// A query, up to the first token that cannot continue it.
+    pub(super) fn query(&mut self) -> Result<QueryText> {
+        let start = self.at;
+        let end = self.tokens.len();
+        let (query, hints) = self.with_sqlparser(end, |parser| parser.parse_query())?;
+        let span = self.span_from(start);
+        self.skip_hints();
+        Ok(QueryText { text: span.text(self.source).to_string(), query, hints, span })
+    }
+
+    /// An expression, up to the first token that cannot continue it.
+    pub(super) fn expression(&mut self) -> Result<ExprText> {
+        let start = self.at;
+        let end = self.expression_end();
+        let (expr, _) = self.with_sqlparser(end, |parser| parser.parse_expr())?;
+        let span = self.span_from(start);
+        self.skip_hints();
+        Ok(ExprText { text: span.text(self.source).to_string(), expr: Box::new(expr), span })
+    }
+
+    /// The tables of a FROM or USING clause.
+    pub(super) fn from_tables(&mut self) -> Result<FromText> {
+        let start = self.at;
+        let end = self.tokens.len();
+        let (tables, _) = self
+            .with_sqlparser(end, |parser| parser.parse_comma_separated(SqlParser::parse_table_and_joins))?;
+        let span = self.span_from(start);
+        self.skip_hints();
+        Ok(FromText { text: span.text(self.source).to_string(), tables, span })
+    }
+
+    /// The first token that no expression from here can reach: a comma or
+    /// closing bracket outside brackets. Keeps the work linear, as every
+    /// expression hands over only its own tokens.
+    fn expression_end(&self) -> usize {
+        let mut depth = 0_usize;
+        for (position, token) in self.tokens.iter().enumerate().skip(self.at) {
+            match token.kind {
+                TokenKind::Symbol("(" | "[" | "{") => depth += 1,
+                TokenKind::Symbol(")" | "]" | "}") if depth == 0 => return position,
+                TokenKind::Symbol(")" | "]" | "}") => depth -= 1,
+                TokenKind::Symbol(",") if depth == 0 => return position,
+                _ => {}
+            }
+        }
+        self.tokens.len()
+    }
+
+    /// Hands the tokens up to `end` to `rule` and moves behind what it read.
+    fn with_sqlparser<T>(
+        &mut self,
+        end: usize,
+        rule: impl FnOnce(&mut SqlParser<'_>) -> std::result::Result<T, ParserError>,
+    ) -> Result<(T, Vec<String>)> {
+        let tokens = self.tokens.get(self.at..end).unwrap_or_default();
+        refuse_deep(tokens)?;
+        let converted = convert(tokens);
+        let dialect = StarRocksDialect;
+        let mut parser = SqlParser::new(&dialect)
+            .with_recursion_limit(MAX_DEPTH * 2)
+            .with_tokens_with_locations(converted.tokens);
+        let result = rule(&mut parser);
+        let read = converted.origins.get(parser.index()).copied().unwrap_or(tokens.len());
+        match result {
+            Ok(tree) => {
+                let hints = converted
+                    .hints
+                    .into_iter()
+                    .filter(|(position, _)| *position < read)
+                    .map(|(_, hint)| hint)
+                    .collect();
+                self.at += read;
+                Ok((tree, hints))
+            }
+            Err(error) => {
+                let at = tokens.get(read).unwrap_or_else(|| self.tokens.get(end).unwrap_or(&self.end));
+                Err(self.translate(&error, at))
+            }
+        }
+    }
+
+    /// `sqlparser`'s error as ours. Its messages carry positions of their own
+    /// when they concern a token; that token is then found again.
+    fn translate(&self, error: &ParserError, at: &Token) -> SqlError {
+        let message = match error {
+            ParserError::RecursionLimitExceeded => {
+                return SqlError::syntax(format!("The query nests deeper than {MAX_DEPTH} levels"), at.span);
+            }
+            ParserError::ParserError(message) | ParserError::TokenizerError(message) => message,
+        };
+        let (text, location) = match message.rsplit_once(" at Line: ") {
+            Some((text, location)) => (text, parse_location(location)),
+            None => (message.as_str(), None),
+        };
+        let token = location
+            .and_then(|(line, column)| {
+                self.tokens.iter().find(|t| (t.span.line, t.span.column) == (line, column))
+            })
+            .unwrap_or(at);
+        match text.strip_prefix("Expected: ").and_then(|text| text.rsplit_once(", found: ")) {
+            Some((expected, _)) => {
+                let found = if token.kind == TokenKind::End || location.is_none() && at.kind == TokenKind::End
+                {
+                    "<EOF>".to_string()
+                } else {
+                    token.span.text(self.source).chars().take(200).collect()
+                };
+                SqlError::syntax(
+                    format!("Unexpected input '{found}', the most similar input is {{{expected}}}"),
+                    token.span,
+                )
+            }
+            None => SqlError::syntax(text.to_string(), token.span),
+        }
+    }
+}
+
+/// `L, Column: C` of a message, with our count of columns.
+fn parse_location(text: &str) -> Option<(u32, u32)> {
+    let (line, column) = text.split_once(", Column: ")?;
+    let column: u32 = column.trim().parse().ok()?;
+    Some((line.trim().parse().ok()?, column.checked_sub(1)?))
+}
+
+/// Refuses what would make a tree too deep to be dropped, or cost more than
+/// linear time.
+fn refuse_deep(tokens: &[Token]) -> Result<()> {
+    // Per open bracket: operators so far, and whether it is a parenthesis that
+    // begins a table and directly holds another.
+    let mut chains = vec![0_usize];
+    let mut total = 0_usize;
+    let mut table_parentheses: Vec<bool> = Vec::new();
+    let mut doubled = 0_usize;
+    let mut previous = "";
+    for (position, token) in tokens.iter().enumerate() {
+        match &token.kind {
+            TokenKind::Symbol("(" | "[" | "{") => {
+                chains.push(0);
+                let next_opens =
+                    matches!(tokens.get(position + 1), Some(Token { kind: TokenKind::Symbol("("), .. }));
+                let in_table = matches!(previous, "FROM" | "JOIN" | ",")
+                    || (previous == "(" && table_parentheses.last() == Some(&true));
+                let double = next_opens && in_table;
+                table_parentheses.push(double);
+                doubled += usize::from(double);
+                previous = "(";
+            }
+            TokenKind::Symbol(")" | "]" | "}") => {
+                if chains.len() > 1 {
+                    total -= chains.pop().unwrap_or(0);
+                }
+                doubled -= usize::from(table_parentheses.pop() == Some(true));
+                previous = ")";
+            }
+            TokenKind::Symbol(",") => {
+                if let Some(chain) = chains.last_mut() {
+                    total -= *chain;
+                    *chain = 0;
+                }
+                previous = ",";
+            }
+            TokenKind::Symbol(symbol) => {
+                if !matches!(*symbol, "." | ";") {
+                    if let Some(chain) = chains.last_mut() {
+                        *chain += 1;
+                    }
+                    total += 1;
+                }
+                previous = "";
+            }
+            TokenKind::Word(word) => {
+                previous = ["FROM", "JOIN"].into_iter().find(|w| word.eq_ignore_ascii_case(w)).unwrap_or("");
+                if is_operator_word(word) {
+                    if let Some(chain) = chains.last_mut() {
+                        *chain += 1;
+                    }
+                    total += 1;
+                }
+            }
+            _ => previous = "",
+        }
+        if total > MAX_CHAIN || doubled > MAX_TABLE_PARENTHESES {
+            return Err(SqlError::syntax(
+                format!("The expression chains more than {MAX_CHAIN} operators or nests its tables too deep"),
+                token.span,
+            ));
+        }
+    }
+    Ok(())
+}
+
+fn is_operator_word(word: &str) -> bool {
+    [
+        "AND",
+        "OR",
+        "XOR",
+        "NOT",
+        "DIV",
+        "MOD",
+        "IS",
+        "IN",
+        "LIKE",
+        "RLIKE",
+        "REGEXP",
+        "BETWEEN",
+        "COLLATE",
+        "UNION",
+        "EXCEPT",
+        "MINUS",
+        "INTERSECT",
+        "MATCH",
+        "AT",
+        "OVERLAPS",
+        "SIMILAR",
+        "ILIKE",
+        "NOTNULL",
+        "MEMBER",
+        "OPERATOR",
+    ]
+    .iter()
+    .any(|operator| word.eq_ignore_ascii_case(operator))
+}
+
+struct Converted {
+    tokens: Vec<TokenWithSpan>,
+    /// For each converted token the position of the first of ours it stands for.
+    origins: Vec<usize>,
+    /// Bracketed hints with the position of their `[`.
+    hints: Vec<(usize, String)>,
+}
+
+fn convert(tokens: &[Token]) -> Converted {
+    let mut out =
+        Converted { tokens: Vec::with_capacity(tokens.len()), origins: Vec::new(), hints: Vec::new() };
+    let mut at = 0;
+    while let Some(token) = tokens.get(at) {
+        let (converted, taken) = match &token.kind {
+            TokenKind::Hint(_) => (None, 1),
+            TokenKind::Symbol("[") => match bracket_hint(tokens, at) {
+                Some(hint) => {
+                    out.hints.push((at, hint));
+                    (None, 3)
+                }
+                None => (Some(SqlToken::LBracket), 1),
+            },
+            TokenKind::Symbol("@" | "@@") => variable(tokens, at),
+            TokenKind::Symbol(">") if is_adjacent_greater(tokens, at) => (Some(SqlToken::ShiftRight), 2),
+            TokenKind::Symbol("->") if is_text(tokens, at + 1) => (Some(SqlToken::LongArrow), 1),
+            TokenKind::Word(word) if word.eq_ignore_ascii_case("MOD") && ends_operand(tokens, at) => {
+                (Some(SqlToken::Mod), 1)
+            }
+            kind => (convert_token(kind), 1),
+        };
+        if let Some(converted) = converted {
+            out.tokens.push(TokenWithSpan { token: converted, span: location(token.span) });
+            out.origins.push(at);
+        }
+        at += taken;
+    }
+    out
+}
+
+/// The span with `sqlparser`'s count of columns, which begins at 1.
+fn location(span: Span) -> SqlSpan {
+    let at = Location { line: span.line.into(), column: u64::from(span.column) + 1 };
+    SqlSpan { start: at, end: at }
+}
+
+fn bracket_hint(tokens: &[Token], at: usize) -> Option<String> {
+    let TokenKind::Word(word) = &tokens.get(at + 1)?.kind else { return None };
+    let TokenKind::Symbol("]") = tokens.get(at + 2)?.kind else { return None };
+    let hint = word.to_ascii_lowercase();
+    let behind_join = matches!(at.checked_sub(1).and_then(|before| tokens.get(before)),
+        Some(Token { kind: TokenKind::Word(word), .. }) if word.eq_ignore_ascii_case("JOIN"));
+    let is_table_hint = hint.len() > 2 && hint.starts_with('_') && hint.ends_with('_');
+    (is_table_hint || behind_join && BRACKET_HINTS.contains(&hint.as_str())).then_some(hint)
+}
+
+/// `@name`, `@@name`: one word.
+fn variable(tokens: &[Token], at: usize) -> (Option<SqlToken>, usize) {
+    let sign = match tokens.get(at).map(|token| &token.kind) {
+        Some(TokenKind::Symbol(sign)) => *sign,
+        _ => "@",
+    };
+    match tokens.get(at + 1).map(|token| &token.kind) {
+        Some(TokenKind::Word(name) | TokenKind::Quoted(name)) => {
+            (Some(SqlToken::make_word(&format!("{sign}{name}"), Some('`'))), 2)
+        }
+        _ => (Some(SqlToken::AtSign), 1),
+    }
+}
+
+fn is_adjacent_greater(tokens: &[Token], at: usize) -> bool {
+    match (tokens.get(at), tokens.get(at + 1)) {
+        (Some(first), Some(second)) => {
+            second.kind == TokenKind::Symbol(">") && first.span.end == second.span.start
+        }
+        _ => false,
+    }
+}
+
+fn is_text(tokens: &[Token], at: usize) -> bool {
+    matches!(tokens.get(at), Some(Token { kind: TokenKind::Text(_), .. }))
+}
+
+/// Whether the token before `at` can end an operand.
+fn ends_operand(tokens: &[Token], at: usize) -> bool {
+    match at.checked_sub(1).and_then(|before| tokens.get(before)).map(|token| &token.kind) {
+        Some(TokenKind::Word(word)) => !is_reserved(word),
+        Some(TokenKind::Symbol(symbol)) => matches!(*symbol, ")" | "]"),
+        Some(TokenKind::Quoted(_) | TokenKind::Text(_) | TokenKind::Integer(_) | TokenKind::Decimal(_)) => {
+            true
+        }
+        _ => false,
+    }
+}
+
+fn convert_token(kind: &TokenKind) -> Option<SqlToken> {
+    Some(match kind {
+        TokenKind::Word(word) => SqlToken::make_word(word, None),
+        TokenKind::Quoted(name) => SqlToken::make_word(name, Some('`')),
+        TokenKind::Text(text) => SqlToken::SingleQuotedString(text.clone()),
+        TokenKind::Integer(number) | TokenKind::Decimal(number) => SqlToken::Number(number.clone(), false),
+        TokenKind::Hex(digits) => SqlToken::HexStringLiteral(digits.clone()),
+        // Not part of a query; a backslash is no part of anything.
+        TokenKind::Dollar(_) | TokenKind::Invalid(_) => SqlToken::Backslash,
+        TokenKind::Hint(_) | TokenKind::End => return None,
+        TokenKind::Symbol(symbol) => match *symbol {
+            "<=>" => SqlToken::Spaceship,
+            "<=" => SqlToken::LtEq,
+            ">=" => SqlToken::GtEq,
+            "<>" | "!=" => SqlToken::Neq,
+            "||" => SqlToken::make_keyword("OR"),
+            "&&" => SqlToken::make_keyword("AND"),
+            "->" => SqlToken::Arrow,
+            "<<" => SqlToken::ShiftLeft,
+            "::" => SqlToken::DoubleColon,
+            ":=" => SqlToken::Assignment,
+            "=>" => SqlToken::RArrow,
+            "(" => SqlToken::LParen,
+            ")" => SqlToken::RParen,
+            "[" => SqlToken::LBracket,
+            "]" => SqlToken::RBracket,
+            "{" => SqlToken::LBrace,
+            "}" => SqlToken::RBrace,
+            "," => SqlToken::Comma,
+            ";" => SqlToken::SemiColon,
+            "." => SqlToken::Period,
+            "=" => SqlToken::Eq,
+            "<" => SqlToken::Lt,
+            ">" => SqlToken::Gt,
+            "+" => SqlToken::Plus,
+            "-" => SqlToken::Minus,
+            "*" => SqlToken::Mul,
+            "/" => SqlToken::Div,
+            "%" => SqlToken::Mod,
+            "!" => SqlToken::ExclamationMark,
+            "~" => SqlToken::Tilde,
+            "&" => SqlToken::Ampersand,
+            "|" => SqlToken::Pipe,
+            "^" => SqlToken::Caret,
+            ":" => SqlToken::Colon,
+            "?" => SqlToken::Placeholder("?".to_string()),
+            _ => SqlToken::Backslash,
+        },
+    })
+}
