@@ -87,7 +87,8 @@ impl Document {
     }
 }
 
-fn write_canonical(value: &Value, out: &mut Vec<u8>) -> Result<()> {
+/// Canonical JSON: keys in byte order, no blanks.
+pub(crate) fn write_canonical(value: &Value, out: &mut Vec<u8>) -> Result<()> {
     let json = |e: serde_json::Error| Error::internal("a document cannot be written as JSON").because(e);
     match value {
         Value::Object(map) => {

@@ -5,7 +5,11 @@
 //! of their stored bytes. Entries are JSON objects; unknown members are
 //! refused, so that a reader never drops something it should have kept.
 
-use crate::{Digest, Document, Error, JobId, Key, KindId, ObjectName, Result, Timestamp, VersionId};
+use super::Fingerprint;
+use crate::object::write_canonical;
+use crate::{
+    Digest, Document, Hasher, Key, KindId, ObjectName, PinnedPartition, Result, Timestamp, VersionId,
+};
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
@@ -84,62 +88,6 @@ impl FileEntry {
     }
 }
 
-/// A fingerprint that does not depend on order or grouping: the sum, modulo
-/// 2^256, of the digests of its members. Equal contents give equal sums
-/// however they are split into pages. It finds differences; it is no proof
-/// against somebody who forges contents.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub struct Fingerprint([u8; 32]);
-
-impl Fingerprint {
-    /// Adds one member.
-    pub fn add(&mut self, member: &Digest) {
-        self.add_bytes(member.as_bytes());
-    }
-
-    /// Adds all members of another fingerprint.
-    pub fn merge(&mut self, other: &Fingerprint) {
-        self.add_bytes(&other.0);
-    }
-
-    /// Takes one member away again.
-    pub fn subtract(&mut self, other: &Fingerprint) {
-        let mut borrow = false;
-        for (mine, theirs) in self.0.iter_mut().zip(&other.0) {
-            let (first, under_first) = mine.overflowing_sub(*theirs);
-            let (second, under_second) = first.overflowing_sub(u8::from(borrow));
-            *mine = second;
-            borrow = under_first || under_second;
-        }
-    }
-
-    /// The sum as a digest-shaped value.
-    pub fn as_digest(&self) -> Digest {
-        Digest::from_bytes(self.0)
-    }
-
-    fn add_bytes(&mut self, bytes: &[u8; 32]) {
-        let mut carry = 0u16;
-        for (mine, theirs) in self.0.iter_mut().zip(bytes) {
-            let sum = u16::from(*mine) + u16::from(*theirs) + carry;
-            *mine = sum as u8;
-            carry = sum >> 8;
-        }
-    }
-}
-
-impl Serialize for Fingerprint {
-    fn serialize<S: serde::Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        self.as_digest().serialize(serializer)
-    }
-}
-
-impl<'de> Deserialize<'de> for Fingerprint {
-    fn deserialize<D: serde::Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        Digest::deserialize(deserializer).map(|d| Self(*d.as_bytes()))
-    }
-}
-
 /// A page of entries in the store: one object, one zstd frame of JSON Lines.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -161,8 +109,9 @@ pub struct PageRef {
     /// Totals over everything below.
     pub totals: Totals,
     /// Only for pages of partitions: the digest of the sequence of
-    /// (name, version id, definition) it holds. Equal means that nothing below
-    /// changed, so the page is used again without being read.
+    /// (name, version id, definition) it holds, see [`VersionsDigest`]. Equal
+    /// means that nothing below changed, so the page is used again without
+    /// being read.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub versions: Option<Digest>,
 }
@@ -179,7 +128,7 @@ pub struct Totals {
     pub rows: u64,
     /// Logical bytes of the files.
     pub bytes: u64,
-    /// Over the identities of partitions and files.
+    /// Over the identities of objects, partitions and files.
     pub fingerprint: Fingerprint,
 }
 
@@ -238,6 +187,81 @@ pub struct PartitionEntry {
     pub files: Children<FileEntry>,
 }
 
+impl PartitionEntry {
+    /// The entry of a pinned partition with these files. `files` are the sums
+    /// over the files alone.
+    ///
+    /// # Errors
+    /// `Internal` when the definition cannot be written as JSON.
+    pub fn new(partition: &PinnedPartition, children: Children<FileEntry>, files: Totals) -> Result<Self> {
+        Ok(Self {
+            name: partition.name.clone(),
+            definition: partition.definition.clone(),
+            version_id: partition.version_id,
+            version: partition.version,
+            visible_time: partition.visible_time,
+            totals: Self::totals_with(&partition.name, &partition.definition, &files)?,
+            files: children,
+        })
+    }
+
+    /// The sums over the files alone.
+    pub fn file_totals(&self) -> Totals {
+        let mut totals = Totals::default();
+        match &self.files {
+            Children::Inline(files) => files.iter().for_each(|f| totals.add_file(f)),
+            Children::Pages(pages) => pages.iter().for_each(|p| totals.add(&p.totals)),
+        }
+        totals
+    }
+
+    /// The totals of a partition: those of its files, one partition, and its
+    /// identity, which binds the files to name and definition.
+    ///
+    /// # Errors
+    /// `Internal` when the definition cannot be written as JSON.
+    pub fn totals_with(name: &str, definition: &Value, files: &Totals) -> Result<Totals> {
+        let mut text = b"partition\n".to_vec();
+        write_canonical(&Value::from(name), &mut text)?;
+        text.push(b'\n');
+        write_canonical(definition, &mut text)?;
+        text.push(b'\n');
+        text.extend_from_slice(files.fingerprint.as_digest().to_string().as_bytes());
+        let mut totals = *files;
+        totals.partitions = 1;
+        totals.fingerprint.add(&Digest::of(&text));
+        Ok(totals)
+    }
+}
+
+/// The digest of [`PageRef::versions`]: SHA-256 over one line per partition,
+/// the canonical JSON array `["<name>","<version id>",<definition>]` and a
+/// line feed.
+#[derive(Clone, Default, Debug)]
+pub struct VersionsDigest(Hasher);
+
+impl VersionsDigest {
+    /// Takes in the next partition.
+    ///
+    /// # Errors
+    /// `Internal` when the definition cannot be written as JSON.
+    pub fn add(&mut self, name: &str, version: VersionId, definition: &Value) -> Result<()> {
+        let mut line = Vec::with_capacity(256);
+        line.push(b'[');
+        write_canonical(&Value::from(name), &mut line)?;
+        line.extend_from_slice(format!(",\"{version}\",").as_bytes());
+        write_canonical(definition, &mut line)?;
+        line.extend_from_slice(b"]\n");
+        self.0.update(&line);
+        Ok(())
+    }
+
+    /// The digest of everything taken in.
+    pub fn finish(self) -> Digest {
+        self.0.finish()
+    }
+}
+
 /// One object of a snapshot.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -248,7 +272,9 @@ pub struct ObjectEntry {
     pub name: ObjectName,
     /// Its definition.
     pub document: DocumentRef,
-    /// Sums over its partitions.
+    /// The digest of the document's canonical body, wherever the document lies.
+    pub schema: Digest,
+    /// Sums over its partitions, and its own identity.
     pub totals: Totals,
     /// Its partitions, sorted by name.
     #[serde(default, skip_serializing_if = "no_partitions")]
@@ -260,6 +286,25 @@ fn no_partitions(children: &Children<PartitionEntry>) -> bool {
 }
 
 impl ObjectEntry {
+    /// The totals of an object: those of its partitions and its identity,
+    /// which is made of kind and schema and not of its name, so that a copy
+    /// under another name has the same fingerprint.
+    pub fn totals_with(kind: &KindId, schema: &Digest, partitions: &Totals) -> Totals {
+        let mut totals = *partitions;
+        totals.fingerprint.add(&Digest::of(format!("object\n{kind}\n{schema}").as_bytes()));
+        totals
+    }
+
+    /// The sums over the partitions alone.
+    pub fn partition_totals(&self) -> Totals {
+        let mut totals = Totals::default();
+        match &self.partitions {
+            Children::Inline(partitions) => partitions.iter().for_each(|p| totals.add(&p.totals)),
+            Children::Pages(pages) => pages.iter().for_each(|p| totals.add(&p.totals)),
+        }
+        totals
+    }
+
     /// The order of object entries in a snapshot.
     pub fn sort_key(&self) -> String {
         format!("{}\u{1}{}\u{1}{}", self.name.database, self.kind, self.name.name)
@@ -274,41 +319,4 @@ pub enum DocumentRef {
     Inline(Box<Document>),
     /// A page with one line.
     Page(Box<PageRef>),
-}
-
-/// The keys of data files of one job: `data/<job>/<n>.<ext>`.
-///
-/// # Errors
-/// `InvalidInput` for an extension that is not 1 to 16 letters or digits.
-pub fn data_key(job: JobId, number: u64, extension: &str) -> Result<Key> {
-    let fine = (1..=16).contains(&extension.len()) && extension.bytes().all(|b| b.is_ascii_alphanumeric());
-    if !fine {
-        return Err(Error::invalid("a file extension has 1 to 16 letters or digits").at(extension));
-    }
-    Key::new(format!("data/{job}/{number}.{extension}"))
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn a_fingerprint_does_not_depend_on_order_or_grouping() {
-        let members: Vec<Digest> = (0..50u8).map(|n| Digest::of(&[n])).collect();
-        let sum = |list: &[Digest]| {
-            let mut f = Fingerprint::default();
-            list.iter().for_each(|d| f.add(d));
-            f
-        };
-        let whole = sum(&members);
-        let mut reversed = members.clone();
-        reversed.reverse();
-        assert_eq!(sum(&reversed), whole);
-        let mut parts = sum(&members[..20]);
-        parts.merge(&sum(&members[20..]));
-        assert_eq!(parts, whole);
-        parts.subtract(&sum(&members[20..]));
-        assert_eq!(parts, sum(&members[..20]));
-        assert_ne!(sum(&members[1..]), whole);
-    }
 }
