@@ -6,8 +6,8 @@
 
 use super::{
     Abandoned, AbortMark, BaseRef, Children, Extensions, FORMAT, Heartbeat, LabelKeys, LabelStore, Liveness,
-    OutcomeDocument, OutcomeResult, SealedDocument, SnapshotDocument, SnapshotKind, Totals, label_prefix,
-    read_bounded, read_sealed, seal, unseal,
+    OutcomeDocument, OutcomeResult, SealedDocument, SnapshotDocument, SnapshotKind, Totals, read_bounded,
+    read_sealed, seal, unseal,
 };
 use crate::{ClusterId, Digest, Error, ErrorKind, Guarantee, JobId, RepositoryId, Result, Timestamp};
 use futures::{StreamExt, stream};
@@ -109,11 +109,8 @@ pub struct Claim {
 /// How a claim ended.
 #[derive(Debug)]
 pub enum Ending {
-    /// This call set the abort mark; the files of the job are the caller's to
-    /// remove, or were left to the next claim.
+    /// It was given up, by this call or before it.
     Aborted(Abandoned),
-    /// Another party had set an abort mark. Nothing may be removed.
-    AbortedByOther(AbortMark),
     /// The snapshot had been committed after all.
     Committed(Box<SnapshotDocument>),
 }
@@ -187,17 +184,40 @@ impl LabelStore {
             }
             return Err(error);
         }
-        let leaves = claim.as_ref().map(ClaimDocument::leftovers).unwrap_or_default();
-        let mark = AbortMark {
-            job: claim.map(|c| c.job),
-            reason: "its heartbeat stopped".into(),
-            by: request.owner.clone(),
-            at: request.created,
-            leaves,
-        };
-        let outcome = OutcomeDocument::new(digest, OutcomeResult::Aborted(mark));
-        self.exclusive.create(&keys.prefix, "outcome", seal(&outcome)?).await?;
+        let mark = AbortMark::dead(claim.as_ref(), &request.owner, request.created);
+        self.set_mark(&keys, digest, mark).await?;
         Ok(None)
+    }
+
+    /// Competes for the outcome; `false` when another party was first.
+    async fn set_mark(&self, keys: &LabelKeys, claim: Digest, mark: AbortMark) -> Result<bool> {
+        let outcome = OutcomeDocument::new(claim, OutcomeResult::Aborted(mark));
+        self.exclusive.create(&keys.prefix, "outcome", seal(&outcome)?).await
+    }
+
+    /// Sets the abort mark of a claim whose owner is dead, so that the label no
+    /// longer shows. The files stay for the next claim. `false` when there is no
+    /// such claim.
+    ///
+    /// # Errors
+    /// `Conflict` while the owner may live.
+    pub async fn abort_dead(&self, label: &str, by: &str, at: Timestamp) -> Result<bool> {
+        self.mode.refuse_read_only("aborting a backup")?;
+        let Some(attempt) = self.last_attempt(label).await? else { return Ok(false) };
+        if attempt.dropped || attempt.outcome.is_some() || attempt.claim.is_none() {
+            return Ok(false);
+        }
+        let keys = LabelKeys::new(label, attempt.n)?;
+        let liveness = match attempt.liveness(self.store_now().await?) {
+            Liveness::Unknown => self.watch(&keys).await?,
+            known => known,
+        };
+        if liveness != Liveness::Dead {
+            return Err(Error::new(ErrorKind::Conflict, "the backup that writes this snapshot is running")
+                .with("snapshot", label.escape_debug()));
+        }
+        let (claim, digest) = self.read_claim(&keys).await?;
+        self.set_mark(&keys, digest, AbortMark::dead(claim.as_ref(), by, at)).await
     }
 
     async fn held(&self, keys: LabelKeys, document: ClaimDocument, digest: Digest) -> Result<Claim> {
@@ -284,6 +304,7 @@ impl LabelStore {
         at: Timestamp,
         leave: bool,
     ) -> Result<Option<Ending>> {
+        self.mode.refuse_read_only("aborting a backup")?;
         let Some(attempt) = self.last_attempt(label).await? else { return Ok(None) };
         if attempt.claim.is_none() {
             return Ok(None);
@@ -303,13 +324,12 @@ impl LabelStore {
         held.abort(reason, by, at, leave).await.map(Some)
     }
 
-    /// The labels that have a claim of this repository and no outcome are read by
-    /// [`LabelStore::list_snapshots`]; this tells whether one label is free now.
+    /// Whether no snapshot has the label, without claiming it. A claim of
+    /// another job does not count: only [`LabelStore::claim`] settles that.
     ///
     /// # Errors
     /// As [`LabelStore::claim`], `Conflict` excepted.
     pub async fn check_free(&self, label: &str) -> Result<()> {
-        label_prefix(label)?;
         self.place(label).await.map(|_| ())
     }
 }
@@ -336,6 +356,19 @@ impl ClaimRequest {
             created: self.created,
             backup_timestamp: self.backup_timestamp.clone(),
             extensions: BTreeMap::new(),
+        }
+    }
+}
+
+impl AbortMark {
+    /// The mark of a claim whose owner is dead; `None` for one that cannot be read.
+    fn dead(claim: Option<&ClaimDocument>, by: &str, at: Timestamp) -> Self {
+        Self {
+            job: claim.map(|c| c.job),
+            reason: "its owner is dead".into(),
+            by: by.to_owned(),
+            at,
+            leaves: claim.map(ClaimDocument::leftovers).unwrap_or_default(),
         }
     }
 }
@@ -447,14 +480,13 @@ impl Claim {
             at,
             leaves: if leave { leftovers.clone() } else { Vec::new() },
         };
-        let outcome = OutcomeDocument::new(self.digest, OutcomeResult::Aborted(mark));
-        if self.store.exclusive.create(&self.keys.prefix, "outcome", seal(&outcome)?).await? {
-            return Ok(Ending::Aborted(Abandoned::new(if leave { Vec::new() } else { leftovers })));
+        if self.store.set_mark(&self.keys, self.digest, mark.clone()).await? {
+            return Ok(Ending::Aborted(Abandoned::new(mark, leftovers)));
         }
         let there = self.store.read_outcome(&self.document.label, self.document.n).await?;
         Ok(match there.value.result {
             OutcomeResult::Committed(document) => Ending::Committed(document),
-            OutcomeResult::Aborted(mark) => Ending::AbortedByOther(mark),
+            OutcomeResult::Aborted(mark) => Ending::Aborted(Abandoned::new(mark, leftovers)),
         })
     }
 }

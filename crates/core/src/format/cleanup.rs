@@ -1,20 +1,30 @@
 //! Removing what an aborted job had written.
 
-use super::{data_prefix, meta_prefix};
+use super::{AbortMark, data_prefix, meta_prefix};
 use crate::{JobId, ListRequest, Repository, Result};
 
-/// Jobs whose files nobody else can name: proof that this party set their
-/// abort mark. Only [`Claim::abort`](super::Claim::abort) and
-/// [`LabelStore::abandon`](super::LabelStore::abandon) make it.
+/// A claim that was given up, and the jobs whose files nobody will ever name:
+/// the abort mark leaves them to no later claim. Only
+/// [`Claim::abort`](super::Claim::abort) and
+/// [`LabelStore::abandon`](super::LabelStore::abandon) make it, when the mark
+/// is in the store.
 #[derive(Debug)]
 #[must_use = "the files of the jobs stay until they are removed"]
 pub struct Abandoned {
+    mark: AbortMark,
     jobs: Vec<JobId>,
 }
 
 impl Abandoned {
-    pub(super) fn new(jobs: Vec<JobId>) -> Self {
-        Self { jobs }
+    /// `owned` are the jobs whose files belonged to the claim.
+    pub(super) fn new(mark: AbortMark, owned: Vec<JobId>) -> Self {
+        let jobs = if mark.leaves.is_empty() { owned } else { Vec::new() };
+        Self { mark, jobs }
+    }
+
+    /// The mark, which another party may have set.
+    pub fn mark(&self) -> &AbortMark {
+        &self.mark
     }
 
     /// The jobs; none when the files were left for the next claim.

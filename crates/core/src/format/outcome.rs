@@ -101,7 +101,7 @@ pub struct AbortMark {
     /// When, by the clock of who set it.
     pub at: Timestamp,
     /// The jobs whose files were left for whoever claims the next attempt.
-    /// Empty: the one who set the mark removes them.
+    /// Empty: nobody will name them again and anybody may remove them.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub leaves: Vec<JobId>,
 }
