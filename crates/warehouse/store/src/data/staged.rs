@@ -1,0 +1,76 @@
+//! A file while it is being written: hashed on the way, removed when given up.
+
+use super::{FileInfo, new_name};
+use crate::layout::{Layout, make_dir};
+use rockhold_core::{Error, Hasher, Result};
+use std::{
+    fs::File,
+    io::{self, Write},
+    path::PathBuf,
+};
+
+/// Writes a file in the staging directory of its owner and computes its digest.
+pub(crate) struct StagedWriter {
+    file: Option<File>,
+    path: PathBuf,
+    name: String,
+    hasher: Hasher,
+    len: u64,
+}
+
+impl StagedWriter {
+    /// Begins a file of that extension.
+    pub(crate) fn create(layout: &Layout, owner: &[u8; 16], extension: &str) -> Result<Self> {
+        let name = new_name(extension)?;
+        let dir = layout.staging_of(owner);
+        make_dir(&dir)?;
+        let path = dir.join(&name);
+        let file = File::options()
+            .write(true)
+            .create_new(true)
+            .open(&path)
+            .map_err(|e| Error::io(e, "write", path.display()))?;
+        Ok(Self { file: Some(file), path, name, hasher: Hasher::new(), len: 0 })
+    }
+
+    pub(crate) fn path(&self) -> &std::path::Path {
+        &self.path
+    }
+
+    /// Ends the file; its bytes are not durable yet.
+    pub(crate) fn finish(mut self, rows: u64) -> Result<FileInfo> {
+        let Some(file) = self.file.take() else {
+            return Err(Error::internal("a file was ended twice").at(self.path.display()));
+        };
+        drop(file);
+        Ok(FileInfo {
+            digest: std::mem::take(&mut self.hasher).finish(),
+            len: self.len,
+            rows,
+            name: std::mem::take(&mut self.name),
+        })
+    }
+}
+
+impl Write for StagedWriter {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        let file = self.file.as_mut().ok_or_else(|| io::Error::other("the file has ended"))?;
+        let n = file.write(bytes)?;
+        self.hasher.update(bytes.get(..n).unwrap_or_default());
+        self.len = self.len.saturating_add(n as u64);
+        Ok(n)
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        Ok(())
+    }
+}
+
+impl Drop for StagedWriter {
+    fn drop(&mut self) {
+        if self.file.take().is_some() {
+            // What stays is removed with the staging directory.
+            let _ = std::fs::remove_file(&self.path);
+        }
+    }
+}
