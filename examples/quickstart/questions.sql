@@ -9,6 +9,7 @@ ORDER BY origin;
 SELECT a.name, COUNT(*) AS departures, ROUND(AVG(f.dep_delay), 1) AS minutes
 FROM nyc.flights f JOIN nyc.airlines a ON f.carrier = a.carrier
 GROUP BY a.name
+HAVING COUNT(*) >= 1000
 ORDER BY minutes DESC, a.name
 LIMIT 5;
 
