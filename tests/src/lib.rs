@@ -1,1 +1,1 @@
-//! Workspace tests
+//! Tests across crates live in `tests/it`; this library is empty.

@@ -123,6 +123,16 @@ pub trait CatalogCodec: Send + Sync + fmt::Debug {
         Ok(document.sql.clone())
     }
 
+    /// Names of partitions that users never see and that StarRocks lists in
+    /// the details of a snapshot all the same.
+    ///
+    /// # Errors
+    /// `Corrupt`.
+    fn hidden_partitions(&self, document: &Document) -> Result<Vec<String>> {
+        let _ = document;
+        Ok(Vec::new())
+    }
+
     /// What a restored object becomes before it meets the warehouse: the
     /// replication number asked for, nothing that names machines of the source.
     ///

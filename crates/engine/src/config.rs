@@ -31,8 +31,6 @@ pub struct EngineConfig {
     pub cancel_poll_ms: u64,
     /// How often the owner of a claim renews its heartbeat, in seconds.
     pub heartbeat_seconds: u64,
-    /// After how many seconds without a heartbeat a claim counts as dead.
-    pub claim_dead_after_seconds: u64,
 }
 
 impl Default for EngineConfig {
@@ -48,7 +46,6 @@ impl Default for EngineConfig {
             max_bases: 8,
             cancel_poll_ms: 500,
             heartbeat_seconds: 20,
-            claim_dead_after_seconds: 120,
         }
     }
 }

@@ -82,7 +82,10 @@ impl EngineBuilder {
     ) -> Result<Self> {
         let descriptor = codec.descriptor().clone();
         if descriptor.has_data && writer.is_none() {
-            return Err(Error::invalid(format!("the object kind {} has data and no snapshot writer", descriptor.id)));
+            return Err(Error::invalid(format!(
+                "the object kind {} has data and no snapshot writer",
+                descriptor.id
+            )));
         }
         let id = descriptor.id.clone();
         self.kinds.register(descriptor)?;
@@ -108,7 +111,10 @@ impl EngineBuilder {
 
     /// Wraps every repository that is opened.
     #[must_use]
-    pub fn layer(mut self, layer: impl Fn(SharedRepository) -> SharedRepository + Send + Sync + 'static) -> Self {
+    pub fn layer(
+        mut self,
+        layer: impl Fn(SharedRepository) -> SharedRepository + Send + Sync + 'static,
+    ) -> Self {
         self.layer = Box::new(layer);
         self
     }

@@ -36,7 +36,7 @@ pub(crate) fn unknown_database(name: &str) -> SqlError {
 }
 
 /// An error of a contract, as the statement that met it reports it.
-pub(crate) fn from_core(error: Error) -> SqlError {
+pub fn from_core(error: Error) -> SqlError {
     tracing::debug!(?error, "statement failed");
     common(error.to_string())
 }

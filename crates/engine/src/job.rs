@@ -148,7 +148,7 @@ pub struct ProgressCounts {
 
 /// Counts up while a job runs; read by progress bars and SHOW.
 #[derive(Debug, Default)]
-pub struct Progress {
+pub(crate) struct Progress {
     files: AtomicU64,
     bytes: AtomicU64,
     files_to_move: AtomicU64,
@@ -177,7 +177,7 @@ impl Progress {
     }
 
     /// The counts now.
-    pub fn counts(&self) -> ProgressCounts {
+    pub(crate) fn counts(&self) -> ProgressCounts {
         ProgressCounts {
             files: self.files.load(Ordering::Relaxed),
             bytes: self.bytes.load(Ordering::Relaxed),
@@ -234,4 +234,9 @@ impl JobHandle {
             }
         }
     }
+}
+
+/// The Status column of a job: `[OK]` or `[CODE, msg: text]`.
+pub fn job_status(record: &JobRecord) -> String {
+    JobDetail::of(record).map_or_else(|e| format!("[BAD_FILE, msg: {e}]"), |detail| detail.status)
 }

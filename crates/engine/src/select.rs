@@ -51,7 +51,8 @@ impl Engine {
             Some(items) => {
                 for item in items {
                     if let What::One { name, partitions, .. } = &item.what {
-                        let one = self.select_one(database, &present, item, name, partitions.as_ref()).await?;
+                        let one =
+                            self.select_one(database, &present, item, name, partitions.as_ref()).await?;
                         if selected.iter().any(|s| s.name == one.name && s.kind == one.kind) {
                             return Err(SqlError::analyze(format!("Duplicated table: {name}")));
                         }
@@ -109,9 +110,10 @@ impl Engine {
         let stored: Vec<&str> = found.iter().filter_map(|p| p.get("name").and_then(|n| n.as_str())).collect();
         let mut names = Vec::with_capacity(partitions.names.len());
         for asked in &partitions.names {
-            let stored = stored.iter().find(|s| s.to_lowercase() == asked.to_lowercase()).ok_or_else(|| {
-                SqlError::analyze(format!("partition[{asked}] does not exist in table {name}"))
-            })?;
+            let stored =
+                stored.iter().find(|s| s.to_lowercase() == asked.to_lowercase()).ok_or_else(|| {
+                    SqlError::analyze(format!("partition[{asked}] does not exist in table {name}"))
+                })?;
             names.push((*stored).to_owned());
         }
         Ok(Selected { kind: object.kind.clone(), name: name.to_owned(), partitions: Some(names) })

@@ -10,14 +10,41 @@ const REPOSITORIES: [&str; 7] =
     ["RepoId", "RepoName", "CreateTime", "IsReadOnly", "Location", "Broker", "ErrMsg"];
 
 const BACKUP: [&str; 14] = [
-    "JobId", "SnapshotName", "DbName", "State", "BackupObjs", "CreateTime", "SnapshotFinishedTime",
-    "UploadFinishedTime", "FinishedTime", "UnfinishedTasks", "Progress", "TaskErrMsg", "Status", "Timeout",
+    "JobId",
+    "SnapshotName",
+    "DbName",
+    "State",
+    "BackupObjs",
+    "CreateTime",
+    "SnapshotFinishedTime",
+    "UploadFinishedTime",
+    "FinishedTime",
+    "UnfinishedTasks",
+    "Progress",
+    "TaskErrMsg",
+    "Status",
+    "Timeout",
 ];
 
 const RESTORE: [&str; 18] = [
-    "JobId", "Label", "Timestamp", "DbName", "State", "AllowLoad", "ReplicationNum", "RestoreObjs", "CreateTime",
-    "MetaPreparedTime", "SnapshotFinishedTime", "DownloadFinishedTime", "FinishedTime", "UnfinishedTasks", "Progress",
-    "TaskErrMsg", "Status", "Timeout",
+    "JobId",
+    "Label",
+    "Timestamp",
+    "DbName",
+    "State",
+    "AllowLoad",
+    "ReplicationNum",
+    "RestoreObjs",
+    "CreateTime",
+    "MetaPreparedTime",
+    "SnapshotFinishedTime",
+    "DownloadFinishedTime",
+    "FinishedTime",
+    "UnfinishedTasks",
+    "Progress",
+    "TaskErrMsg",
+    "Status",
+    "Timeout",
 ];
 
 impl Engine {

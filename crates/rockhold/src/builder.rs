@@ -127,7 +127,7 @@ impl RockholdBuilder {
             .config(self.config)
             .object_type(Arc::new(TableCodec::default()), Some(Arc::new(TableWriter::default())))?
             .storage(Arc::new(rockhold_storage_fs::FsFactory))?
-            .layer(rockhold_layers::standard);
+            .layer(|repository| rockhold_layers::Layers::standard().around(repository));
         for factory in self.storage {
             builder = builder.storage(factory)?;
         }

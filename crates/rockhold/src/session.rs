@@ -2,7 +2,8 @@
 
 use rockhold_core::{Error, Outcome};
 use rockhold_engine::{Engine, Executed as EngineExecuted, JobHandle};
-use rockhold_sql::{SqlError, Statement};
+use rockhold_sql::SqlError;
+use rockhold_sql::ast::Statement;
 use rockhold_warehouse_embedded::Session as Sql;
 
 /// What a statement did.

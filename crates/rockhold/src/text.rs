@@ -1,6 +1,7 @@
 //! From text to statements.
 
-use rockhold_sql::{SqlError, Statement};
+use rockhold_sql::ast::Statement;
+use rockhold_sql::{Parser, SqlError};
 use serde_json::json;
 
 /// One statement of a text.
@@ -15,8 +16,10 @@ pub struct StatementText {
 /// The statements of a text, in order. Behind a statement that does not parse
 /// comes the one after its `;`.
 pub fn statements(text: &str) -> impl Iterator<Item = StatementText> {
-    rockhold_sql::check(text)
-        .map(|checked| StatementText { place: usize::try_from(checked.span.line).ok(), parsed: checked.result })
+    Parser::new().parse(text).map(|parsed| StatementText {
+        place: usize::try_from(parsed.span.line).ok(),
+        parsed: parsed.statement,
+    })
 }
 
 /// One line of `rockhold sql --check`.
@@ -32,7 +35,7 @@ pub struct CheckLine {
 /// `{"statement": n, "line": l, "column": c, "kind": k}`, or with `"error"`,
 /// `"errno"` and the place of the error.
 pub fn check(text: &str) -> impl Iterator<Item = CheckLine> {
-    rockhold_sql::check(text).enumerate().map(|(index, checked)| {
+    rockhold_sql::check(text).into_iter().enumerate().map(|(index, checked)| {
         let mut line = json!({
             "statement": index + 1,
             "line": checked.span.line,
@@ -40,7 +43,7 @@ pub fn check(text: &str) -> impl Iterator<Item = CheckLine> {
             "kind": checked.kind,
         });
         let mut is_error = false;
-        if let Err(error) = &checked.result
+        if let Some(error) = &checked.error
             && let Some(map) = line.as_object_mut()
         {
             is_error = true;

@@ -4,7 +4,8 @@ use crate::{CancelToken, job::Progress};
 use bytes::Bytes;
 use rockhold_core::format::{CHUNK_LEN, FileEntry};
 use rockhold_core::{
-    CreateRequest, DataPart, Digest, Error, ErrorKind, Hasher, Key, PinnedFile, PutRequest, Repository, Result,
+    CreateRequest, DataPart, Digest, Error, ErrorKind, Hasher, Key, PinnedFile, PutRequest, Repository,
+    Result,
 };
 use std::fs::File;
 use std::io::Read;

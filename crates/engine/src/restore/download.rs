@@ -24,12 +24,16 @@ impl Download<'_> {
     pub(crate) async fn run(self) -> Result<ReceivedFile> {
         let entry = self.entry;
         if let Some(codec) = &entry.codec {
-            return Err(Error::unsupported(format!("the file is stored with codec {codec}; use a newer version"))
-                .at(&entry.key));
+            return Err(Error::unsupported(format!(
+                "the file is stored with codec {codec}; use a newer version"
+            ))
+            .at(&entry.key));
         }
         if let Some(key) = &entry.key_id {
-            return Err(Error::unsupported(format!("the file is encrypted with key {key}; use a newer version"))
-                .at(&entry.key));
+            return Err(Error::unsupported(format!(
+                "the file is encrypted with key {key}; use a newer version"
+            ))
+            .at(&entry.key));
         }
         let here = self.warehouse.find_file(self.job, &entry.digest, entry.len);
         if let Some(file) = self.cancel.run(here).await? {
@@ -47,13 +51,18 @@ impl Download<'_> {
         let mut request = GetRequest::new(entry.key.clone());
         if entry.offset > 0 {
             let end = entry.offset.checked_add(entry.len);
-            let end = end.ok_or_else(|| Error::corrupt("the place of the file in its object is impossible").at(&entry.key))?;
+            let end = end.ok_or_else(|| {
+                Error::corrupt("the place of the file in its object is impossible").at(&entry.key)
+            })?;
             request = request.range(entry.offset..end);
         }
         let mut reader = self.repository.get(request).await.map_err(missing_is_damage)?;
         let announced = reader.range.end.saturating_sub(reader.range.start);
         if announced != entry.len {
-            return Err(damaged(entry, &format!("it has {announced} bytes, the manifest says {}", entry.len)));
+            return Err(damaged(
+                entry,
+                &format!("it has {announced} bytes, the manifest says {}", entry.len),
+            ));
         }
         let mut receiver = self.warehouse.receive(self.job, extension, entry.len).await?;
         let (mut hasher, mut seen) = (Hasher::new(), 0u64);
@@ -88,5 +97,8 @@ fn missing_is_damage(error: Error) -> Error {
         return error;
     }
     let key = error.key().unwrap_or("").to_owned();
-    Error::corrupt("the stored file is missing: it was deleted by hand or by a lifecycle rule").during("get").at(key).because(error)
+    Error::corrupt("the stored file is missing: it was deleted by hand or by a lifecycle rule")
+        .during("get")
+        .at(key)
+        .because(error)
 }

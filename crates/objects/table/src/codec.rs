@@ -136,6 +136,11 @@ impl CatalogCodec for TableCodec {
         Ok(rockhold_sql::show_create_table(&definition, &partitions))
     }
 
+    fn hidden_partitions(&self, document: &Document) -> Result<Vec<String>> {
+        let automatic = definition_in(&ObjectName::new("", ""), document)?.partitioning.is_automatic();
+        Ok(if automatic { vec!["$shadow_automatic_partition".into()] } else { Vec::new() })
+    }
+
     fn prepare(&self, object: LiveObject, options: &RestoreOptions) -> Result<LiveObject> {
         let mut definition = definition_of(&object)?;
         let replicas = options.replication_num.unwrap_or(DEFAULT_REPLICATION_NUM);

@@ -1,0 +1,270 @@
+//! A backup from PENDING to its end.
+
+use crate::backup::sink::{UploadContext, UploadSink};
+use crate::backup::{BackupJob, owner};
+use crate::engine::RunningJob;
+use crate::job::{FINISHED, backup_state};
+use rockhold_core::format::{
+    Children, Claim, Ending, EntryReader, Heartbeat, ObjectEntry, ObjectEntryWriter, PageWriter,
+    PartitionEntry, SnapshotDocument, write_object,
+};
+use rockhold_core::{Cut, Document, Error, ErrorKind, LiveObject, PinRequest, Result};
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+use tokio::sync::Mutex;
+
+/// The SQL text of a document lists at most this many partitions.
+const SQL_PARTITIONS: usize = 10_000;
+
+/// Runs the job to its end, whatever happens on the way.
+pub(crate) async fn run(mut running: RunningJob, job: BackupJob) {
+    let watchdog = running.watchdog();
+    let heartbeat = keep_alive(&running, job.claim.heartbeat());
+    let result = work(&mut running, &job).await;
+    heartbeat.abort();
+    drop(watchdog);
+    let engine = running.engine.clone();
+    if let Ok(_permit) = engine.0.pools.release_snapshot.acquire().await
+        && let Err(error) = engine.0.warehouse.release(running.id()).await
+    {
+        tracing::warn!(?error, "pins were not released; they end with their lease");
+    }
+    match result {
+        Ok(()) => running.end(FINISHED, |_| ()).await,
+        Err(error) => give_up(running, &job, error).await,
+    }
+}
+
+/// Ends a job that failed: wins the label's outcome, then removes what it wrote.
+async fn give_up(running: RunningJob, job: &BackupJob, error: Error) {
+    let engine = running.engine.clone();
+    let now = engine.0.clock.now();
+    match job.claim.abort(&error.to_string(), &owner(), now, false).await {
+        Ok(Ending::Committed(_)) => {
+            // The commit's reply was lost; the snapshot is there.
+            return running.end(FINISHED, |_| ()).await;
+        }
+        Ok(Ending::Aborted(abandoned)) => {
+            let _permit = engine.0.pools.release_snapshot.acquire().await;
+            match abandoned.remove_files(&*job.opened.repository).await {
+                Ok(_) => {
+                    let forgotten =
+                        engine.0.state.forget_job_files(job.opened.document.id, running.id()).await;
+                    if let Err(error) = forgotten {
+                        tracing::warn!(?error, "the local cache still names removed files");
+                    }
+                }
+                Err(error) => tracing::warn!(?error, "files of a cancelled backup were left behind"),
+            }
+        }
+        Err(error) => tracing::warn!(?error, "the claim of a cancelled backup was left behind"),
+    }
+    running.end_cancelled(&error).await;
+}
+
+/// Renews the heartbeat until aborted; stops the job when the claim was lost.
+fn keep_alive(running: &RunningJob, mut heartbeat: Heartbeat) -> tokio::task::JoinHandle<()> {
+    let (cancel, every) = (running.cancel.clone(), running.engine.0.config.heartbeat());
+    tokio::spawn(async move {
+        loop {
+            tokio::time::sleep(every).await;
+            match heartbeat.beat().await {
+                Err(error) if error.kind() == ErrorKind::Conflict => return cancel.cancel(error.to_string()),
+                Err(error) => tracing::warn!(?error, "the heartbeat of a backup failed"),
+                Ok(()) => {}
+            }
+        }
+    })
+}
+
+async fn work(running: &mut RunningJob, job: &BackupJob) -> Result<()> {
+    let engine = running.engine.clone();
+    let (warehouse, clock) = (&engine.0.warehouse, &engine.0.clock);
+    running.cancel.check()?;
+    running.record.number = engine.0.state.next_number().await?;
+
+    running.enter(backup_state::SNAPSHOTING, |_| ()).await?;
+    let cut = {
+        let permit = engine.0.pools.make_snapshot.acquire();
+        let _permit = permit.await.map_err(|e| Error::internal("the snapshot pool is closed").because(e))?;
+        let database = &running.record.database;
+        let requests: Vec<PinRequest> = job.selected.iter().map(|s| s.pin_request(database)).collect();
+        running.cancel.run(warehouse.pin(running.id(), requests)).await?
+    };
+    let now = clock.now();
+    running.enter(backup_state::UPLOAD_SNAPSHOT, |d| d.snapshot_finished = Some(now)).await?;
+
+    let bases = Bases::read(running, job).await?;
+    let pages = Arc::new(PageWriter::new(job.opened.repository.clone(), running.id()));
+    let config = &engine.0.config;
+    let context = Arc::new(UploadContext {
+        job: running.id(),
+        repository: job.opened.repository.clone(),
+        repository_id: job.opened.document.id,
+        state: engine.0.state.clone(),
+        pool: engine.0.pools.upload.clone(),
+        part_len: config.upload_buffer_size.max(1),
+        max_in_flight: config.upload_workers() * config.window.max(1),
+        cancel: running.cancel.clone(),
+        progress: running.progress.clone(),
+        trusted: job.claim.bases().iter().map(|b| b.job).collect::<BTreeSet<_>>(),
+        adopted: job.claim.adopts().iter().copied().collect(),
+        next_number: AtomicU64::new(0),
+        uploaded_bytes: AtomicU64::new(0),
+        fresh: Mutex::new(Vec::new()),
+    });
+
+    running.enter(backup_state::UPLOADING, |_| ()).await?;
+    let mut objects = ObjectEntryWriter::new(pages.clone());
+    let mut counts = BTreeMap::new();
+    let mut notes = Vec::new();
+    for (index, object) in cut.objects().iter().enumerate() {
+        let base = bases.of(object);
+        let entry = one_object(running, &context, &pages, &*cut, index, object, base, &mut notes).await?;
+        *counts.entry(entry.kind.clone()).or_insert(0) += 1;
+        objects.push(entry).await?;
+    }
+    context.remember_rest().await?;
+    let now = clock.now();
+    running
+        .enter(backup_state::SAVE_META, |d| {
+            d.transfer_finished = Some(now);
+            d.notes.append(&mut notes);
+        })
+        .await?;
+
+    let (children, totals) = objects.finish().await?;
+    let mut snapshot: SnapshotDocument = job.claim.snapshot(
+        concat!("rockhold ", env!("CARGO_PKG_VERSION")),
+        warehouse.guarantees().cut,
+        clock.now(),
+    );
+    snapshot.objects = children;
+    snapshot.totals = totals;
+    snapshot.counts = counts;
+    snapshot.uploaded = context.uploaded_bytes.load(Ordering::Relaxed);
+    // What is in the repository is complete; the pins have done their work.
+    warehouse.release(running.id()).await?;
+
+    running.enter(backup_state::UPLOAD_INFO, |_| ()).await?;
+    commit(running, &job.claim, snapshot).await
+}
+
+/// Writes the outcome. From here a cancel is too late: the commit is one call.
+async fn commit(running: &RunningJob, claim: &Claim, snapshot: SnapshotDocument) -> Result<()> {
+    running.cancel.check()?;
+    claim.commit(snapshot).await.map(|_| ())
+}
+
+#[allow(clippy::too_many_arguments)]
+async fn one_object(
+    running: &RunningJob,
+    context: &Arc<UploadContext>,
+    pages: &Arc<PageWriter>,
+    cut: &dyn Cut,
+    index: usize,
+    object: &LiveObject,
+    base: Option<&ObjectEntry>,
+    notes: &mut Vec<String>,
+) -> Result<ObjectEntry> {
+    let engine = &running.engine;
+    let codec = engine.codec(&object.kind)?;
+    let mut document: Document = codec.encode(object)?;
+    let Some(writer) = engine.writer(&object.kind) else {
+        return write_object(pages, object, document, Default::default()).await;
+    };
+    let partitions = some_partitions(cut, index).await?;
+    document.sql = codec.sql_with_partitions(&object.name, &document, &partitions)?;
+    if let Some(base) = base {
+        pages.know_document(&base.document);
+    }
+    let children: Option<Children<PartitionEntry>> = base.map(|entry| entry.partitions.clone());
+    let mut sink = UploadSink::new(context.clone(), pages.clone(), cut, object.name.clone(), children);
+    if let Err(error) = writer.write(cut, index, &document, &mut sink).await {
+        sink.stop().await;
+        return Err(error.with("object", &object.name));
+    }
+    let (children, totals, damaged) = sink.finish().await?;
+    notes.extend(
+        damaged.into_iter().map(|text| format!("a base snapshot is damaged and was not used: {text}")),
+    );
+    write_object(pages, object, document, (children, totals)).await
+}
+
+/// The definitions of the first partitions, for the SQL text of the document.
+async fn some_partitions(cut: &dyn Cut, index: usize) -> Result<Vec<serde_json::Value>> {
+    let mut found = Vec::new();
+    let mut after: Option<String> = None;
+    while found.len() < SQL_PARTITIONS {
+        let batch = cut.partitions(index, after.as_deref(), 512).await?;
+        let Some(last) = batch.last() else { break };
+        after = Some(last.name.clone());
+        found.extend(batch.into_iter().map(|p| p.definition));
+    }
+    found.truncate(SQL_PARTITIONS);
+    Ok(found)
+}
+
+/// The entries of the base snapshots, for the objects that are backed up: of
+/// each object the newest.
+struct Bases(BTreeMap<(rockhold_core::KindId, rockhold_core::ObjectName), ObjectEntry>);
+
+impl Bases {
+    async fn read(running: &mut RunningJob, job: &BackupJob) -> Result<Self> {
+        let mut found = BTreeMap::new();
+        let database = running.record.database.clone();
+        let wanted: BTreeSet<_> = job
+            .selected
+            .iter()
+            .map(|s| (s.kind.clone(), rockhold_core::ObjectName::new(database.clone(), s.name.clone())))
+            .collect();
+        for base in job.claim.bases() {
+            if found.len() == wanted.len() {
+                break;
+            }
+            match Self::read_one(running, job, base, &wanted, &mut found).await {
+                Ok(()) => {}
+                // A base is a help, not a need: a damaged or vanished one is left out.
+                Err(error)
+                    if matches!(
+                        error.kind(),
+                        ErrorKind::Corrupt | ErrorKind::NotFound | ErrorKind::Unsupported
+                    ) =>
+                {
+                    tracing::warn!(?error, label = %base.label, "a base snapshot cannot be used");
+                    let note =
+                        format!("snapshot {} is damaged and was not used as a base: {error}", base.label);
+                    running.enter(backup_state::UPLOAD_SNAPSHOT, |d| d.notes.push(note)).await?;
+                }
+                Err(error) => return Err(error),
+            }
+        }
+        Ok(Self(found))
+    }
+
+    async fn read_one(
+        running: &RunningJob,
+        job: &BackupJob,
+        base: &rockhold_core::format::BaseRef,
+        wanted: &BTreeSet<(rockhold_core::KindId, rockhold_core::ObjectName)>,
+        found: &mut BTreeMap<(rockhold_core::KindId, rockhold_core::ObjectName), ObjectEntry>,
+    ) -> Result<()> {
+        let snapshot = running.cancel.run(job.opened.labels.read_snapshot(&base.label, None)).await?;
+        if snapshot.document.job != base.job {
+            return Err(Error::not_found("the base snapshot was replaced"));
+        }
+        let mut reader = EntryReader::objects(job.opened.repository.clone(), snapshot.document.objects);
+        while let Some(entry) = running.cancel.run(reader.next()).await? {
+            let key = (entry.kind.clone(), entry.name.clone());
+            if wanted.contains(&key) {
+                found.entry(key).or_insert(entry);
+            }
+        }
+        Ok(())
+    }
+
+    fn of(&self, object: &LiveObject) -> Option<&ObjectEntry> {
+        self.0.get(&(object.kind.clone(), object.name.clone()))
+    }
+}

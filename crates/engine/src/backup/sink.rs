@@ -1,0 +1,398 @@
+//! Partitions of one object into the snapshot: what is unchanged is kept,
+//! what changed is uploaded, in order and within bounds.
+
+use crate::backup::upload::Upload;
+use crate::{CancelToken, job::Progress};
+use async_trait::async_trait;
+use rockhold_core::format::{
+    Children, EntryReader, FileEntry, FileWriter, PageRef, PageWriter, PartitionEntry, PartitionPlanner,
+    PartitionWriter, PlanStep, Totals, data_key,
+};
+use rockhold_core::{
+    Cut, DataPart, Digest, Error, JobId, ObjectName, PinnedFile, PinnedPartition, RepositoryId, Result,
+    SharedRepository, SharedState, SnapshotSink,
+};
+use std::collections::{BTreeSet, HashMap, VecDeque};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+use tokio::sync::{Mutex, Semaphore};
+use tokio::task::JoinHandle;
+
+/// How many files of a partition are listed at once.
+const BATCH: usize = 256;
+
+/// At most this many files of one partition's base are looked at. Beyond it
+/// files are found by the local cache or stored again.
+const BASE_LIMIT: usize = 100_000;
+
+/// At most this many entries wait to be written.
+const QUEUE_LIMIT: usize = 4096;
+
+/// What all uploads of one backup share.
+pub(crate) struct UploadContext {
+    pub(crate) job: JobId,
+    pub(crate) repository: SharedRepository,
+    pub(crate) repository_id: RepositoryId,
+    pub(crate) state: SharedState,
+    pub(crate) pool: Arc<Semaphore>,
+    pub(crate) part_len: usize,
+    pub(crate) max_in_flight: usize,
+    pub(crate) cancel: CancelToken,
+    pub(crate) progress: Arc<Progress>,
+    /// The jobs whose files a cached entry may name: those of the base
+    /// snapshots that the claim names.
+    pub(crate) trusted: BTreeSet<JobId>,
+    /// The jobs whose files may be adopted once they are verified.
+    pub(crate) adopted: BTreeSet<JobId>,
+    pub(crate) next_number: AtomicU64,
+    pub(crate) uploaded_bytes: AtomicU64,
+    /// Uploaded, not yet in the local cache.
+    pub(crate) fresh: Mutex<Vec<FileEntry>>,
+}
+
+impl UploadContext {
+    /// Remembers what was uploaded, in batches.
+    async fn remember(&self, entry: &FileEntry) -> Result<()> {
+        let mut fresh = self.fresh.lock().await;
+        fresh.push(entry.clone());
+        if fresh.len() < BATCH {
+            return Ok(());
+        }
+        let batch = std::mem::take(&mut *fresh);
+        self.state.remember_files(self.repository_id, self.job, &batch).await
+    }
+
+    /// Remembers the rest.
+    pub(crate) async fn remember_rest(&self) -> Result<()> {
+        let rest = std::mem::take(&mut *self.fresh.lock().await);
+        if rest.is_empty() {
+            return Ok(());
+        }
+        self.state.remember_files(self.repository_id, self.job, &rest).await
+    }
+}
+
+/// What is to be written next, in order.
+enum Queued {
+    Reuse(Box<PageRef>),
+    Keep(Box<PartitionEntry>),
+    Cut,
+    Begin(Box<PinnedPartition>),
+    Known(Box<FileEntry>),
+    Uploading(UploadTask),
+    End,
+}
+
+/// An upload that stops when it is dropped.
+struct UploadTask(JoinHandle<Result<FileEntry>>);
+
+impl Drop for UploadTask {
+    fn drop(&mut self) {
+        self.0.abort();
+    }
+}
+
+/// The sink of one object.
+pub(crate) struct UploadSink<'a> {
+    context: Arc<UploadContext>,
+    pages: Arc<PageWriter>,
+    cut: &'a dyn Cut,
+    object: ObjectName,
+    planner: PartitionPlanner,
+    writer: PartitionWriter,
+    queue: VecDeque<Queued>,
+    uploading: usize,
+    current: Option<(Box<PinnedPartition>, FileWriter)>,
+}
+
+impl<'a> UploadSink<'a> {
+    pub(crate) fn new(
+        context: Arc<UploadContext>,
+        pages: Arc<PageWriter>,
+        cut: &'a dyn Cut,
+        object: ObjectName,
+        base: Option<Children<PartitionEntry>>,
+    ) -> Self {
+        Self {
+            planner: PartitionPlanner::new(context.repository.clone(), base),
+            writer: PartitionWriter::new(pages.clone()),
+            context,
+            pages,
+            cut,
+            object,
+            queue: VecDeque::new(),
+            uploading: 0,
+            current: None,
+        }
+    }
+
+    /// Ends the object: its partitions and their sums, and what of the base was damaged.
+    pub(crate) async fn finish(mut self) -> Result<(Children<PartitionEntry>, Totals, Vec<String>)> {
+        if let Err(error) = self.write_all().await {
+            self.stop().await;
+            return Err(error);
+        }
+        let damaged = self.planner.damaged().iter().map(ToString::to_string).collect();
+        let (children, totals) = self.writer.finish().await?;
+        Ok((children, totals, damaged))
+    }
+
+    async fn write_all(&mut self) -> Result<()> {
+        for step in self.planner.finish().await? {
+            self.take(step).await?;
+        }
+        while !self.queue.is_empty() {
+            self.write_next().await?;
+        }
+        Ok(())
+    }
+
+    async fn take(&mut self, step: PlanStep) -> Result<()> {
+        match step {
+            PlanStep::Reuse(page) => self.queue.push_back(Queued::Reuse(page)),
+            PlanStep::Keep(entry) => self.queue.push_back(Queued::Keep(entry)),
+            PlanStep::Cut => self.queue.push_back(Queued::Cut),
+            PlanStep::Upload { partition, base } => self.upload(partition, base).await?,
+        }
+        // Nothing waits longer than it must: what is ready in front is written now.
+        while self.uploading < self.context.max_in_flight
+            && self.queue.front().is_some_and(|q| !matches!(q, Queued::Uploading(_)))
+        {
+            self.write_next().await?;
+        }
+        Ok(())
+    }
+
+    async fn upload(
+        &mut self,
+        partition: Box<PinnedPartition>,
+        base: Option<Box<PartitionEntry>>,
+    ) -> Result<()> {
+        self.context.progress.found(partition.files, partition.bytes);
+        let base = self.base_files(&partition.name, base).await?;
+        self.queue.push_back(Queued::Begin(partition.clone()));
+        let mut after = None;
+        loop {
+            let files = self.context.cancel.run(self.cut.files(&partition, after, BATCH)).await?;
+            let Some(last) = files.last() else { break };
+            after = Some(last.number);
+            let cached = self.cached(&files, &base).await?;
+            for (file, cached) in files.into_iter().zip(cached) {
+                let in_base = digest_of(&file).and_then(|d| base.get(&d).cloned());
+                let known = match (in_base, cached) {
+                    (Some(entry), _) => Some(entry),
+                    (None, Some(entry)) if self.usable(&entry, &file).await? => Some(entry),
+                    _ => None,
+                };
+                match known {
+                    Some(entry) => self.queue.push_back(Queued::Known(Box::new(placed(entry, &file)))),
+                    None => self.spawn(file)?,
+                }
+                while self.uploading >= self.context.max_in_flight || self.queue.len() >= QUEUE_LIMIT {
+                    self.write_next().await?;
+                }
+            }
+        }
+        self.queue.push_back(Queued::End);
+        Ok(())
+    }
+
+    /// The files of the base's partition, by digest.
+    async fn base_files(
+        &self,
+        partition: &str,
+        base: Option<Box<PartitionEntry>>,
+    ) -> Result<HashMap<Digest, FileEntry>> {
+        let mut found = HashMap::new();
+        let Some(base) = base else { return Ok(found) };
+        let mut reader =
+            EntryReader::files(self.context.repository.clone(), &self.object, partition, base.files);
+        while found.len() < BASE_LIMIT {
+            match self.context.cancel.run(reader.next()).await {
+                Ok(Some(entry)) => {
+                    found.insert(entry.logical_digest(), entry);
+                }
+                Ok(None) => break,
+                // A base that cannot be read helps less; the new snapshot does not depend on it.
+                Err(error) if error.kind() == rockhold_core::ErrorKind::Corrupt => {
+                    tracing::warn!(?error, "a base snapshot is damaged");
+                    break;
+                }
+                Err(error) => return Err(error),
+            }
+        }
+        Ok(found)
+    }
+
+    /// What the local cache knows of files that the base's partition has not.
+    async fn cached(
+        &self,
+        files: &[PinnedFile],
+        base: &HashMap<Digest, FileEntry>,
+    ) -> Result<Vec<Option<FileEntry>>> {
+        let context = &self.context;
+        if context.trusted.is_empty() && context.adopted.is_empty() {
+            return Ok(vec![None; files.len()]);
+        }
+        let unknown = |file: &PinnedFile| digest_of(file).filter(|d| !base.contains_key(d));
+        let asked: Vec<Digest> = files.iter().filter_map(unknown).collect();
+        if asked.is_empty() {
+            return Ok(vec![None; files.len()]);
+        }
+        let mut answers = context.state.known_files(context.repository_id, &asked).await?.into_iter();
+        Ok(files.iter().map(|file| unknown(file).and_then(|_| answers.next().flatten())).collect())
+    }
+
+    /// Whether an entry from the cache may be named. What a base snapshot
+    /// names is kept alive by the claim; the cache may know files that are gone,
+    /// so it is believed for the jobs of the bases only, and for a dead job
+    /// after reading the file.
+    async fn usable(&self, entry: &FileEntry, file: &PinnedFile) -> Result<bool> {
+        match job_of(entry) {
+            Some(job) if self.context.trusted.contains(&job) => Ok(true),
+            Some(job) if self.context.adopted.contains(&job) => self.verified(entry, file).await,
+            _ => Ok(false),
+        }
+    }
+
+    async fn verified(&self, entry: &FileEntry, file: &PinnedFile) -> Result<bool> {
+        use futures::StreamExt;
+        let request = rockhold_core::GetRequest::new(entry.key.clone());
+        let mut reader = match self.context.cancel.run(self.context.repository.get(request)).await {
+            Ok(reader) => reader,
+            Err(error) if error.kind() == rockhold_core::ErrorKind::Cancelled => return Err(error),
+            Err(_) => return Ok(false),
+        };
+        let mut hasher = rockhold_core::Hasher::new();
+        while let Some(bytes) = reader.stream.next().await {
+            self.context.cancel.check()?;
+            match bytes {
+                Ok(bytes) => hasher.update(&bytes),
+                Err(_) => return Ok(false),
+            }
+        }
+        Ok(Some(hasher.finish()) == digest_of(file))
+    }
+
+    fn spawn(&mut self, file: PinnedFile) -> Result<()> {
+        let context = self.context.clone();
+        let number = context.next_number.fetch_add(1, Ordering::Relaxed);
+        let key = data_key(context.job, number, &file.extension)?;
+        if let DataPart::LocalFile { len, .. } = &file.part {
+            context.progress.will_move(*len);
+        }
+        self.uploading += 1;
+        let task = tokio::spawn(async move {
+            let _permit = context
+                .pool
+                .acquire()
+                .await
+                .map_err(|e| Error::internal("the upload pool is closed").because(e))?;
+            context.cancel.check()?;
+            let upload = Upload {
+                repository: &*context.repository,
+                key,
+                file: &file,
+                part_len: context.part_len,
+                cancel: &context.cancel,
+                progress: &context.progress,
+            };
+            let entry = upload.run().await?;
+            context.uploaded_bytes.fetch_add(entry.len, Ordering::Relaxed);
+            context.remember(&entry).await?;
+            Ok(entry)
+        });
+        self.queue.push_back(Queued::Uploading(UploadTask(task)));
+        Ok(())
+    }
+
+    /// Writes what is first in the queue, waiting for it where necessary.
+    async fn write_next(&mut self) -> Result<()> {
+        let Some(next) = self.queue.pop_front() else { return Ok(()) };
+        match next {
+            Queued::Reuse(page) => {
+                self.context.progress.found(page.totals.files, page.totals.bytes);
+                self.writer.reuse(*page).await
+            }
+            Queued::Keep(entry) => {
+                self.context.progress.found(entry.totals.files, entry.totals.bytes);
+                self.writer.push(*entry).await
+            }
+            Queued::Cut => self.writer.cut().await,
+            Queued::Begin(partition) => {
+                self.current = Some((partition, FileWriter::new(self.pages.clone())));
+                Ok(())
+            }
+            Queued::Known(entry) => self.push_file(*entry).await,
+            Queued::Uploading(mut task) => {
+                let done = (&mut task.0).await.map_err(|e| Error::internal("an upload task died").because(e));
+                self.uploading -= 1;
+                let entry = done?.map_err(|e| self.name(e))?;
+                self.push_file(entry).await
+            }
+            Queued::End => {
+                let Some((partition, files)) = self.current.take() else {
+                    return Err(Error::internal("a partition ends that did not begin"));
+                };
+                let (children, totals) = files.finish().await?;
+                self.writer.push(PartitionEntry::new(&partition, children, totals)?).await
+            }
+        }
+    }
+
+    async fn push_file(&mut self, entry: FileEntry) -> Result<()> {
+        match &mut self.current {
+            Some((_, files)) => files.push(entry).await,
+            None => Err(Error::internal("a file comes outside a partition")),
+        }
+    }
+
+    fn name(&self, error: Error) -> Error {
+        let error = error.with("object", &self.object);
+        match &self.current {
+            Some((partition, _)) => error.with("partition", &partition.name),
+            None => error,
+        }
+    }
+
+    /// Stops all uploads and waits until they have stopped, so that what they
+    /// wrote can be removed.
+    pub(crate) async fn stop(mut self) {
+        for queued in self.queue.drain(..) {
+            if let Queued::Uploading(mut task) = queued {
+                task.0.abort();
+                // An aborted task ends with an error that says nothing new.
+                let _ = (&mut task.0).await;
+            }
+        }
+    }
+}
+
+#[async_trait]
+impl SnapshotSink for UploadSink<'_> {
+    async fn partition(&mut self, partition: PinnedPartition) -> Result<()> {
+        self.context.cancel.check()?;
+        for step in self.planner.push(partition).await? {
+            self.take(step).await?;
+        }
+        Ok(())
+    }
+}
+
+fn digest_of(file: &PinnedFile) -> Option<Digest> {
+    match &file.part {
+        DataPart::LocalFile { digest, .. } => Some(*digest),
+        _ => None,
+    }
+}
+
+/// A known file in the place that the pinned one has.
+fn placed(entry: FileEntry, file: &PinnedFile) -> FileEntry {
+    FileEntry { rows: file.rows, bucket: file.bucket, loads: file.loads, ..entry }
+}
+
+/// The job that wrote a data file, from its key.
+pub(crate) fn job_of(entry: &FileEntry) -> Option<JobId> {
+    let mut segments = entry.key.segments();
+    (segments.next() == Some("data")).then(|| segments.next()?.parse().ok()).flatten()
+}

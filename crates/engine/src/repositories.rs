@@ -1,0 +1,188 @@
+//! CREATE, SHOW and DROP REPOSITORY, and opening a repository for a job.
+
+use crate::Engine;
+use crate::error::{common, from_core};
+use crate::execute::split_secrets;
+use async_trait::async_trait;
+use rockhold_core::format::{
+    AccessMode, LabelStore, Pause, RepositoryDocument, initialise, keeps_create_new, open, probe_access,
+    root_name,
+};
+use rockhold_core::{
+    Error, ErrorKind, ListRequest, OpenRepository, RepositoryRecord, Result, SharedRepository,
+};
+use rockhold_sql::ast::CreateRepository;
+use rockhold_sql::{SqlError, Stage};
+use std::sync::Arc;
+use std::time::Duration;
+
+/// Lets the format wait.
+#[derive(Debug)]
+struct TokioPause;
+
+#[async_trait]
+impl Pause for TokioPause {
+    async fn pause(&self, time: Duration) {
+        tokio::time::sleep(time).await;
+    }
+}
+
+/// A repository, opened for one statement or job.
+#[derive(Clone, Debug)]
+pub(crate) struct Opened {
+    pub(crate) record: RepositoryRecord,
+    pub(crate) repository: SharedRepository,
+    pub(crate) document: RepositoryDocument,
+    pub(crate) labels: LabelStore,
+}
+
+impl Engine {
+    /// CREATE REPOSITORY. Checks that everything a repository needs is allowed
+    /// before anything is remembered; gives remarks for the user, one per line.
+    ///
+    /// # Errors
+    /// 5064 with the reason; nothing is remembered then.
+    pub async fn create_repository(&self, create: &CreateRepository) -> Result<String, SqlError> {
+        let name = create.name.as_str();
+        check_name(name)?;
+        if create.location.trim().is_empty() {
+            return Err(SqlError::analyze("You must specify a location on the repository"));
+        }
+        let taken = self.0.state.repository(name).await.map_err(from_core)?;
+        if taken.is_some() {
+            return Err(failed(format!("repository with same name already exist: {name}")));
+        }
+        let (properties, secrets) = split_secrets(create.properties.as_ref());
+        let mode = if create.read_only { AccessMode::ReadOnly } else { AccessMode::ReadWrite };
+        let mut request = OpenRepository::new(create.location.trim()).create(!create.read_only);
+        request.properties.clone_from(&properties);
+        request.secrets.clone_from(&secrets);
+
+        let mut remarks = Vec::new();
+        let made = async {
+            let factory = self.factory(&request.scheme())?;
+            remarks.extend(self.native_beside(&request, name).await);
+            let opened = factory.open(request.clone().directory(root_name(name))).await?;
+            remarks.extend(opened.warnings);
+            let repository = self.wrap(opened.repository);
+            let now = self.0.clock.now();
+            let text = self.0.warehouse.display_time(now);
+            let root = initialise(&*repository, name, mode, now, &text).await?;
+            probe_access(&*repository, mode).await?;
+            if mode == AccessMode::ReadWrite && !keeps_create_new(&*repository).await? {
+                remarks.push(
+                    "the store does not refuse to overwrite an object: labels are taken by bids, and a bid of a \
+                     process that died blocks its label until DROP SNAPSHOT … FORCE"
+                        .into(),
+                );
+            }
+            Ok::<_, Error>(root)
+        };
+        let root = made.await.map_err(|e| match e.kind() {
+            ErrorKind::NotFound if create.read_only => failed(format!(
+                "there is no repository {name} at {}; READ ONLY never creates one",
+                create.location
+            )),
+            _ => failed(e.to_string()),
+        })?;
+        remarks.extend(root.warnings);
+
+        let mut record =
+            RepositoryRecord::new(name, create.location.clone(), root.document.id, root.document.created);
+        record.broker = create.broker.clone().unwrap_or_default();
+        record.read_only = create.read_only;
+        record.properties = properties;
+        record.secrets = secrets;
+        self.0.state.add_repository(record).await.map_err(|e| match e.kind() {
+            ErrorKind::AlreadyExists => failed(format!("repository with same name already exist: {name}")),
+            _ => from_core(e),
+        })?;
+        Ok(remarks.join("\n"))
+    }
+
+    /// DROP REPOSITORY: forgets it; what it holds stays.
+    ///
+    /// # Errors
+    /// 5064 when there is none or a job uses it.
+    pub async fn drop_repository(&self, name: &str) -> Result<(), SqlError> {
+        check_name(name)?;
+        self.0.state.remove_repository(name).await.map_err(|e| match e.kind() {
+            ErrorKind::NotFound => common(format!("Repository {name} does not exist")),
+            ErrorKind::Conflict => {
+                common("Backup or restore job is running on this repository. Can not drop it")
+            }
+            _ => from_core(e),
+        })
+    }
+
+    /// A repository of StarRocks's own beside ours is worth a remark.
+    async fn native_beside(&self, request: &OpenRepository, name: &str) -> Option<String> {
+        let factory = self.factory(&request.scheme()).ok()?;
+        let beside = factory.open(request.clone().create(false)).await.ok()?;
+        let page = beside.repository.list(ListRequest::default().children_only()).await.ok()?;
+        let native = [format!("__starrocks_repository_{name}"), format!("__palo_repository_{name}")];
+        let found = page.prefixes.iter().find(|key| native.iter().any(|n| key.as_str() == n))?;
+        Some(format!(
+            "{found} lies beside it: StarRocks's own repository of this name. Its snapshots are not touched and not read"
+        ))
+    }
+
+    /// Opens a remembered repository.
+    ///
+    /// # Errors
+    /// `NotFound` when the name is not known; whatever the store gives.
+    pub(crate) async fn open_repository(&self, name: &str) -> Result<Opened> {
+        let record = self.0.state.repository(name).await?;
+        let record = record.ok_or_else(|| Error::not_found(format!("Repository {name} does not exist")))?;
+        let mut request = OpenRepository::new(record.location.clone()).directory(root_name(&record.name));
+        request.properties.clone_from(&record.properties);
+        request.secrets.clone_from(&record.secrets);
+        let opened = self.factory(&request.scheme())?.open(request).await?;
+        let repository = self.wrap(opened.repository);
+        let root = open(&*repository, &record.name).await?;
+        for warning in &root.warnings {
+            tracing::warn!(repository = %record.name, "{warning}");
+        }
+        let mode = if record.read_only { AccessMode::ReadOnly } else { AccessMode::ReadWrite };
+        let create_new = match mode {
+            AccessMode::ReadOnly => true,
+            AccessMode::ReadWrite => keeps_create_new(&*repository).await?,
+        };
+        let labels =
+            LabelStore::new(repository.clone(), &root.document, mode, create_new, Arc::new(TokioPause));
+        Ok(Opened { record, repository, document: root.document, labels })
+    }
+
+    /// As [`Engine::open_repository`], with the errors that BACKUP, RESTORE
+    /// and SHOW SNAPSHOT give.
+    pub(crate) async fn require_repository(&self, name: &str) -> Result<Opened, SqlError> {
+        self.open_repository(name).await.map_err(|e| match (e.kind(), e.key()) {
+            (ErrorKind::NotFound, None) if e.message().starts_with("Repository ") => common(e.message()),
+            _ => common(format!("Repository {name} cannot be opened: {e}")),
+        })
+    }
+}
+
+fn failed(reason: impl std::fmt::Display) -> SqlError {
+    common(format!("Failed to create repository: {reason}"))
+}
+
+/// 1 to 64 letters, digits or `_`, beginning with a letter, or with `_` and a
+/// letter or digit.
+fn check_name(name: &str) -> Result<(), SqlError> {
+    if name.is_empty() {
+        return Err(SqlError::numbered(Stage::Analyze, SqlError::COMMON, "Repository does not empty"));
+    }
+    let bytes = name.as_bytes();
+    let first = match bytes {
+        [b'_', second, ..] => second.is_ascii_alphanumeric(),
+        [first, ..] => first.is_ascii_alphabetic(),
+        [] => false,
+    };
+    let fine = first && bytes.len() <= 64 && bytes.iter().all(|b| b.is_ascii_alphanumeric() || *b == b'_');
+    if fine {
+        Ok(())
+    } else {
+        Err(SqlError::numbered(Stage::Analyze, 5063, format!("Incorrect repository name '{name}'")))
+    }
+}

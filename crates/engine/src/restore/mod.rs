@@ -1,0 +1,188 @@
+//! RESTORE: submitted here, run in the background.
+
+mod download;
+mod plan;
+mod run;
+mod select;
+mod sink;
+
+use crate::backup::slot_error;
+use crate::error::{common, from_core, unknown_database};
+use crate::job::{JobDetail, JobObject, restore_state};
+use crate::repositories::Opened;
+use crate::{Engine, JobHandle, RestoreRequest, RestoreScope};
+use plan::{chosen_entries, resolve_partitions};
+use rockhold_core::format::{EntryReader, ObjectEntry, SnapshotDocument, SnapshotKind};
+use rockhold_core::{Error, JobId, JobKind, JobRecord, Result};
+use rockhold_sql::{SqlError, Stage};
+use select::{Chosen, Stored};
+use std::collections::BTreeSet;
+
+/// What a running restore works with.
+pub(crate) struct RestoreJob {
+    pub(crate) opened: Opened,
+    pub(crate) chosen: Vec<Chosen>,
+    /// Of each chosen object: its entry and the partitions taken.
+    pub(crate) entries: Vec<(ObjectEntry, Option<BTreeSet<String>>)>,
+    pub(crate) replication_num: Option<u32>,
+}
+
+impl Engine {
+    /// Checks a RESTORE, registers its job and lets it run.
+    ///
+    /// # Errors
+    /// With StarRocks's numbers and texts; nothing is left behind, not even
+    /// the target database.
+    pub async fn submit_restore(&self, request: RestoreRequest) -> Result<JobHandle, SqlError> {
+        let opened = self.require_repository(&request.repository).await?;
+        let label = request.label.clone();
+        let info = |e: Error| {
+            common(format!(
+                "Failed to get info of snapshot '{label}' because: {e}. Maybe specified wrong backup timestamp"
+            ))
+        };
+        let snapshot = opened.labels.read_snapshot(&label, Some(&request.timestamp)).await.map_err(info)?;
+        let document = snapshot.document;
+        let (source, target, items) = match &request.scope {
+            RestoreScope::Catalogs(_) if document.kind == SnapshotKind::Database => {
+                return Err(common("This is not a snapshot for external catalog restore"));
+            }
+            RestoreScope::Database { source, .. } if document.kind == SnapshotKind::ExternalCatalogs => {
+                return Err(match source {
+                    Some(_) => common("Cannot specify database for external catalog snapshot"),
+                    None => crate::execute::no_catalogs(),
+                });
+            }
+            RestoreScope::Catalogs(_) => return Err(crate::execute::no_catalogs()),
+            RestoreScope::Database { source, target, items } => (source, target, items),
+        };
+        let database = target.clone().unwrap_or_else(|| document.database.clone());
+        check_database_name(&database)?;
+        self.require_free_slot(&database).await?;
+        if let Some(source) = source
+            && *source != document.database
+        {
+            return Err(common(format!(
+                "Target database: {source} is not existed in snapshot: it holds database {}",
+                document.database
+            )));
+        }
+        let stored = stored_objects(&opened, &document).await.map_err(info)?;
+        let chosen = self.choose_for_restore(&label, &stored, items.as_deref(), &database)?;
+        for one in &chosen {
+            if self.codec(&one.kind).is_err() {
+                return Err(common(format!(
+                    "Table: {} cannot support backup restore, type: {}",
+                    one.name.name,
+                    one.kind.as_str().to_ascii_uppercase()
+                )));
+            }
+        }
+        let entries =
+            chosen_entries(&opened.repository, document.objects.clone(), &chosen).await.map_err(info)?;
+        let mut resolved = Vec::with_capacity(entries.len());
+        let mut objects = Vec::with_capacity(entries.len());
+        for (entry, one) in entries.into_iter().zip(&chosen) {
+            let partitions = match &one.partitions {
+                None => None,
+                Some(asked) => {
+                    Some(resolve_partitions(&opened.repository, &entry, asked, &label).await.map_err(
+                        |e| match e.kind() {
+                            rockhold_core::ErrorKind::NotFound => common(e.message().to_owned()),
+                            _ => from_core(e),
+                        },
+                    )?)
+                }
+            };
+            objects
+                .push(self.job_object(&opened, one, &entry, partitions.as_ref()).await.map_err(from_core)?);
+            resolved.push((entry, partitions));
+        }
+
+        let now = self.0.clock.now();
+        let timeout = request.timeout.unwrap_or(self.0.config.backup_job_default_timeout);
+        let mut detail = JobDetail::new(objects, request.timestamp.clone(), timeout);
+        detail.allow_load = request.allow_load;
+        detail.replication_num = request.replication_num.unwrap_or(3);
+        let record = JobRecord {
+            id: JobId::random().map_err(from_core)?,
+            number: -1,
+            kind: JobKind::Restore,
+            database,
+            label: request.label,
+            repository: request.repository,
+            state: restore_state::PENDING.into(),
+            finished: false,
+            created: now,
+            detail: crate::engine::detail_value(&detail).map_err(from_core)?,
+        };
+        self.0.state.submit(&record).await.map_err(slot_error)?;
+        let (handle, running) = self.adopt_job(record);
+        let job = RestoreJob { opened, chosen, entries: resolved, replication_num: request.replication_num };
+        tokio::spawn(run::run(running, job));
+        Ok(handle)
+    }
+
+    /// What SHOW RESTORE says of an object: at most the first hundred partitions.
+    async fn job_object(
+        &self,
+        opened: &Opened,
+        chosen: &Chosen,
+        entry: &ObjectEntry,
+        partitions: Option<&BTreeSet<String>>,
+    ) -> Result<JobObject> {
+        const SHOWN: usize = 100;
+        let mut names = Vec::new();
+        match partitions {
+            Some(partitions) => names.extend(partitions.iter().take(SHOWN).cloned()),
+            None => {
+                let repository = opened.repository.clone();
+                let mut reader =
+                    EntryReader::partitions(repository, &entry.name, entry.partitions.clone(), None);
+                while names.len() < SHOWN
+                    && let Some(partition) = reader.next().await?
+                {
+                    names.push(partition.name);
+                }
+            }
+        }
+        let renamed = chosen.name.name != chosen.target.name;
+        Ok(JobObject {
+            kind: chosen.kind.clone(),
+            name: chosen.name.name.clone(),
+            partitions: names,
+            alias: renamed.then(|| chosen.target.name.clone()),
+        })
+    }
+}
+
+async fn stored_objects(opened: &Opened, document: &SnapshotDocument) -> Result<Vec<Stored>> {
+    let mut reader = EntryReader::objects(opened.repository.clone(), document.objects.clone());
+    let mut stored = Vec::new();
+    while let Some(entry) = reader.next().await? {
+        stored.push(Stored { kind: entry.kind, name: entry.name });
+    }
+    Ok(stored)
+}
+
+/// Letters, digits, `_` and some signs; begins with a letter, or with `_` and
+/// a letter or digit; at most 256 characters.
+fn check_database_name(name: &str) -> Result<(), SqlError> {
+    if name.is_empty() {
+        return Err(unknown_database(name));
+    }
+    let chars: Vec<char> = name.chars().collect();
+    let first = match chars.as_slice() {
+        ['_', second, ..] => second.is_ascii_alphanumeric(),
+        [first, ..] => first.is_ascii_alphabetic(),
+        [] => false,
+    };
+    let fine = first
+        && chars.len() <= 256
+        && chars.iter().all(|c| c.is_ascii_alphanumeric() || "_-~!@#$%^&<>=+".contains(*c));
+    if fine {
+        Ok(())
+    } else {
+        Err(SqlError::numbered(Stage::Analyze, 1102, format!("Incorrect database name '{name}'")))
+    }
+}

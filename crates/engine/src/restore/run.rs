@@ -1,0 +1,126 @@
+//! A restore from PENDING to its end.
+
+use crate::engine::RunningJob;
+use crate::job::{FINISHED, restore_state};
+use crate::restore::RestoreJob;
+use crate::restore::plan::Planned;
+use crate::restore::sink::{DownloadContext, StageSink};
+use async_trait::async_trait;
+use rockhold_core::format::{EntryReader, PartitionEntry};
+use rockhold_core::{Error, JobOutcome, PartitionSource, RestoreOptions, Result};
+use std::sync::Arc;
+
+/// Runs the job to its end, whatever happens on the way.
+pub(crate) async fn run(mut running: RunningJob, job: RestoreJob) {
+    let watchdog = running.watchdog();
+    let result = work(&mut running, &job).await;
+    drop(watchdog);
+    match result {
+        Ok(()) => running.end(FINISHED, |_| ()).await,
+        Err(error) => give_up(running, error).await,
+    }
+}
+
+/// Ends a restore that failed: the warehouse knows whether it was committed.
+async fn give_up(running: RunningJob, error: Error) {
+    let warehouse = running.engine.0.warehouse.clone();
+    let _permit = running.engine.0.pools.release_snapshot.clone().acquire_owned().await;
+    match warehouse.outcome(running.id()).await {
+        Ok(JobOutcome::Committed) => return running.end(FINISHED, |_| ()).await,
+        Ok(JobOutcome::Open) => {
+            if let Err(left) = warehouse.rollback(running.id()).await {
+                // The next owner of the warehouse rolls it back; until then the
+                // targets stay in state RESTORE.
+                tracing::error!(error = ?left, "a restore could not be rolled back now");
+            }
+        }
+        Ok(JobOutcome::Unknown | JobOutcome::RolledBack) => {}
+        Err(unknown) => tracing::error!(error = ?unknown, "the outcome of a restore cannot be read now"),
+    }
+    let error = say_state(&running, error);
+    running.end_cancelled(&error).await;
+}
+
+/// StarRocks adds the state to the text of a user's cancel.
+fn say_state(running: &RunningJob, error: Error) -> Error {
+    if error.kind() == rockhold_core::ErrorKind::Cancelled && error.message() == "user cancelled" {
+        return Error::cancelled(format!("user cancelled, current state: {}", running.record.state));
+    }
+    error
+}
+
+async fn work(running: &mut RunningJob, job: &RestoreJob) -> Result<()> {
+    let engine = running.engine.clone();
+    let (warehouse, clock) = (&engine.0.warehouse, &engine.0.clock);
+    running.cancel.check()?;
+    running.record.number = engine.0.state.next_number().await?;
+
+    let options = RestoreOptions::new(job.replication_num);
+    let database = running.record.database.clone();
+    let planning =
+        engine.plan_restore(&job.opened.repository, &database, &job.chosen, job.entries.clone(), &options);
+    let (plan, planned) = running.cancel.run(planning).await?;
+    warehouse.begin(running.id(), &plan).await?;
+    let now = clock.now();
+    running.enter(restore_state::SNAPSHOTING, |d| d.meta_prepared = Some(now)).await?;
+    let now = clock.now();
+    running.enter(restore_state::DOWNLOAD, |d| d.snapshot_finished = Some(now)).await?;
+
+    running.enter(restore_state::DOWNLOADING, |_| ()).await?;
+    let config = &engine.0.config;
+    let context = Arc::new(DownloadContext {
+        job: running.id(),
+        repository: job.opened.repository.clone(),
+        warehouse: warehouse.clone(),
+        pool: engine.0.pools.download.clone(),
+        max_in_flight: config.download_workers() * config.window.max(1),
+        cancel: running.cancel.clone(),
+        progress: running.progress.clone(),
+    });
+    for (target, one) in planned.iter().enumerate() {
+        stage_object(running, &context, target, one, job).await?;
+    }
+    let now = clock.now();
+    running.enter(restore_state::COMMIT, |d| d.transfer_finished = Some(now)).await?;
+
+    running.cancel.check()?;
+    running.enter(restore_state::COMMITTING, |_| ()).await?;
+    warehouse.commit(running.id()).await
+}
+
+async fn stage_object(
+    running: &RunningJob,
+    context: &Arc<DownloadContext>,
+    target: usize,
+    planned: &Planned,
+    job: &RestoreJob,
+) -> Result<()> {
+    let engine = &running.engine;
+    let name = planned.entry.name.clone();
+    let Some(writer) = engine.writer(&planned.entry.kind) else { return Ok(()) };
+    let mut source =
+        Source { reader: planned.reader(&job.opened.repository), cancel: running.cancel.clone() };
+    let mut sink = StageSink::new(context.clone(), target, name.clone());
+    let read = writer.read(&planned.entry, &planned.document, &mut source, &mut sink).await;
+    match read {
+        Ok(()) => sink.finish().await,
+        Err(error) => {
+            sink.stop().await;
+            Err(error)
+        }
+    }
+    .map_err(|e| if e.context().iter().any(|(k, _)| *k == "object") { e } else { e.with("object", &name) })
+}
+
+/// The partitions that were selected, one verified page at a time.
+struct Source {
+    reader: EntryReader<PartitionEntry>,
+    cancel: crate::CancelToken,
+}
+
+#[async_trait]
+impl PartitionSource for Source {
+    async fn next(&mut self) -> Result<Option<PartitionEntry>> {
+        self.cancel.run(self.reader.next()).await
+    }
+}

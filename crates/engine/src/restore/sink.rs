@@ -1,0 +1,144 @@
+//! Partitions of one object of a snapshot into the warehouse's staging area.
+
+use crate::restore::download::Download;
+use crate::{CancelToken, job::Progress};
+use async_trait::async_trait;
+use rockhold_core::format::{EntryReader, PartitionEntry};
+use rockhold_core::{
+    Error, JobId, ObjectName, ReceivedFile, RestoreSink, Result, SharedRepository, SharedWarehouse,
+    StagedFile,
+};
+use std::collections::VecDeque;
+use std::sync::Arc;
+use tokio::sync::Semaphore;
+use tokio::task::JoinHandle;
+
+/// How many files are staged in one call.
+const BATCH: usize = 256;
+
+/// What all downloads of one restore share.
+pub(crate) struct DownloadContext {
+    pub(crate) job: JobId,
+    pub(crate) repository: SharedRepository,
+    pub(crate) warehouse: SharedWarehouse,
+    pub(crate) pool: Arc<Semaphore>,
+    pub(crate) max_in_flight: usize,
+    pub(crate) cancel: CancelToken,
+    pub(crate) progress: Arc<Progress>,
+}
+
+/// A download that stops when it is dropped.
+struct DownloadTask(JoinHandle<Result<ReceivedFile>>);
+
+impl Drop for DownloadTask {
+    fn drop(&mut self) {
+        self.0.abort();
+    }
+}
+
+struct Pending {
+    handle: i64,
+    number: u64,
+    entry: rockhold_core::format::FileEntry,
+    partition: Arc<str>,
+    task: DownloadTask,
+}
+
+/// The sink of one target.
+pub(crate) struct StageSink {
+    context: Arc<DownloadContext>,
+    target: usize,
+    object: ObjectName,
+    queue: VecDeque<Pending>,
+    batch: Vec<StagedFile>,
+    batch_handle: i64,
+}
+
+impl StageSink {
+    pub(crate) fn new(context: Arc<DownloadContext>, target: usize, object: ObjectName) -> Self {
+        Self { context, target, object, queue: VecDeque::new(), batch: Vec::new(), batch_handle: 0 }
+    }
+
+    /// Waits for the downloads that are under way and stages them.
+    pub(crate) async fn finish(mut self) -> Result<()> {
+        while !self.queue.is_empty() {
+            if let Err(error) = self.take_first().await {
+                self.stop().await;
+                return Err(error);
+            }
+        }
+        self.flush().await
+    }
+
+    /// Stops all downloads and waits until they have stopped, so that what
+    /// they received can be removed.
+    pub(crate) async fn stop(mut self) {
+        for mut pending in self.queue.drain(..) {
+            pending.task.0.abort();
+            // An aborted task ends with an error that says nothing new.
+            let _ = (&mut pending.task.0).await;
+        }
+    }
+
+    async fn take_first(&mut self) -> Result<()> {
+        let Some(mut first) = self.queue.pop_front() else { return Ok(()) };
+        let done =
+            (&mut first.task.0).await.map_err(|e| Error::internal("a download task died").because(e))?;
+        let file = done.map_err(|e| e.with("object", &self.object).with("partition", &first.partition))?;
+        if self.batch_handle != first.handle || self.batch.len() >= BATCH {
+            self.flush().await?;
+            self.batch_handle = first.handle;
+        }
+        self.batch.push(StagedFile::new(first.number, file, &first.entry));
+        Ok(())
+    }
+
+    async fn flush(&mut self) -> Result<()> {
+        if self.batch.is_empty() {
+            return Ok(());
+        }
+        let files = std::mem::take(&mut self.batch);
+        let staged = self.context.warehouse.stage_files(self.context.job, self.batch_handle, files);
+        self.context.cancel.run(staged).await
+    }
+}
+
+#[async_trait]
+impl RestoreSink for StageSink {
+    async fn partition(&mut self, partition: PartitionEntry) -> Result<()> {
+        let context = self.context.clone();
+        context.progress.found(partition.totals.files, partition.totals.bytes);
+        let staged = context.warehouse.stage_partition(context.job, self.target, &partition);
+        let handle = context.cancel.run(staged).await?;
+        let name: Arc<str> = partition.name.as_str().into();
+        let mut files = EntryReader::files(context.repository.clone(), &self.object, &name, partition.files);
+        let mut number = 0;
+        while let Some(entry) = context.cancel.run(files.next()).await? {
+            let (shared, file) = (context.clone(), entry.clone());
+            let task = tokio::spawn(async move {
+                let _permit = shared
+                    .pool
+                    .acquire()
+                    .await
+                    .map_err(|e| Error::internal("the download pool is closed").because(e))?;
+                shared.cancel.check()?;
+                let download = Download {
+                    repository: &*shared.repository,
+                    warehouse: &*shared.warehouse,
+                    job: shared.job,
+                    entry: &file,
+                    cancel: &shared.cancel,
+                    progress: &shared.progress,
+                };
+                download.run().await
+            });
+            let partition = name.clone();
+            self.queue.push_back(Pending { handle, number, entry, partition, task: DownloadTask(task) });
+            number += 1;
+            while self.queue.len() >= context.max_in_flight {
+                self.take_first().await?;
+            }
+        }
+        Ok(())
+    }
+}

@@ -1,0 +1,4 @@
+//! Tests across crates, one module per behaviour.
+
+mod main_job;
+mod support;
