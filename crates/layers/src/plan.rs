@@ -60,6 +60,25 @@ struct State {
 struct Rule {
     scope: Scope,
     fault: Fault,
+    /// How many calls it covered so far.
+    covered: u64,
+    /// How many of them it struck.
+    struck: u64,
+}
+
+impl Rule {
+    /// Counts a call, and tells whether the fault is due.
+    fn is_due(&mut self, passed: &Passed) -> bool {
+        let scope = &self.scope;
+        if !scope.covers(passed) {
+            return false;
+        }
+        let before = self.covered;
+        self.covered += 1;
+        before >= scope.skip
+            && (before - scope.skip).is_multiple_of(scope.every.unwrap_or(1).max(1))
+            && scope.times.is_none_or(|times| self.struck < times)
+    }
 }
 
 /// On which side of a call's effect a fault strikes.
@@ -203,6 +222,7 @@ pub struct Scope {
     point: Option<&'static str>,
     prefix: Option<Key>,
     skip: u64,
+    every: Option<u64>,
     times: Option<u64>,
 }
 
@@ -241,6 +261,13 @@ impl Scope {
         self
     }
 
+    /// Then strikes the first of every `count` of them.
+    #[must_use]
+    pub fn every(mut self, count: u64) -> Self {
+        self.every = Some(count);
+        self
+    }
+
     /// Strikes `count` times, then never again.
     #[must_use]
     pub fn times(mut self, count: u64) -> Self {
@@ -257,22 +284,6 @@ impl Scope {
             && self.point.is_none_or(|point| point == passed.point)
             && self.prefix.as_ref().is_none_or(below)
     }
-
-    /// Uses up one strike of a call that is covered.
-    fn strikes(&mut self) -> bool {
-        if self.skip > 0 {
-            self.skip -= 1;
-            return false;
-        }
-        match &mut self.times {
-            None => true,
-            Some(0) => false,
-            Some(left) => {
-                *left -= 1;
-                true
-            }
-        }
-    }
 }
 
 impl FaultPlan {
@@ -286,9 +297,9 @@ impl FaultPlan {
         self.on(Scope::number(number), fault);
     }
 
-    /// Adds a fault. The first rule that strikes a call wins.
+    /// Adds a fault. Where several are due at one call, the one added first strikes.
     pub fn on(&self, scope: Scope, fault: Fault) {
-        self.state().rules.push(Rule { scope, fault });
+        self.state().rules.push(Rule { scope, fault, covered: 0, struck: 0 });
     }
 
     /// Keeps a log of all calls from now on.
@@ -327,8 +338,13 @@ impl FaultPlan {
             if let Some(log) = &mut state.log {
                 log.push(passed.clone());
             }
-            let strikes = |rule: &mut Rule| rule.scope.covers(&passed) && rule.scope.strikes();
-            let fault = state.rules.iter_mut().find_map(|rule| strikes(rule).then(|| rule.fault.clone()));
+            let mut fault = None;
+            for rule in &mut state.rules {
+                if rule.is_due(&passed) && fault.is_none() {
+                    rule.struck += 1;
+                    fault = Some(rule.fault.clone());
+                }
+            }
             if matches!(fault, Some(Fault::Die(Moment::Before))) {
                 state.dead = true;
             }
