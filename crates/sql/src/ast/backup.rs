@@ -120,6 +120,7 @@ pub struct ObjectItem {
 }
 
 /// Which objects an [`ObjectItem`] means.
+#[allow(clippy::large_enum_variant, reason = "nearly every item is the large one")]
 #[derive(Debug, Clone, PartialEq)]
 pub enum ObjectSelection {
     /// All of the kind.

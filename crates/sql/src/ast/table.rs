@@ -50,7 +50,7 @@ pub struct CreateTable {
 pub struct ColumnDef {
     /// Name.
     pub name: Ident,
-    /// Type.
+    /// Type; for an [`AggregationDef::State`] that of the state.
     pub data_type: DataType,
     /// Character set; without effect.
     pub charset: Option<String>,
@@ -77,7 +77,8 @@ pub struct ColumnDef {
 pub enum AggregationDef {
     /// A keyword such as SUM.
     Simple(Aggregation),
-    /// `function(type [NULL|NOT NULL], …)`: the function's state is stored.
+    /// `function(type [NULL|NOT NULL], …)` instead of a type: the column holds
+    /// the function's state.
     State {
         /// Function name as written.
         function: String,
@@ -142,7 +143,10 @@ impl fmt::Display for AggregationDef {
 
 impl fmt::Display for ColumnDef {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{} {}", self.name, sql_type(&self.data_type))?;
+        self.name.fmt(f)?;
+        if !matches!(self.aggregation, Some(AggregationDef::State { .. })) {
+            write!(f, " {}", sql_type(&self.data_type))?;
+        }
         if let Some(charset) = &self.charset {
             write!(f, " CHARSET {}", quote_text(charset))?;
         }

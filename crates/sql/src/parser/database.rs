@@ -33,6 +33,9 @@ impl Reader<'_> {
         if self.is_word("EXTERNAL") && self.is_word_nth(1, "CATALOG") {
             return self.create_catalog();
         }
+        if self.is_word("EXTERNAL") && self.is_word_nth(1, "RESOURCE") {
+            return self.create_other(start);
+        }
         let external = self.eat_word("EXTERNAL");
         let temporary = !external && self.eat_word("TEMPORARY");
         if self.is_word("TABLE") {

@@ -1,7 +1,9 @@
 //! StarRocks's expressions and queries, told to `sqlparser`.
 
+use std::any::TypeId;
+
 use sqlparser::ast::{BinaryOperator, Expr};
-use sqlparser::dialect::{Dialect, Precedence};
+use sqlparser::dialect::{Dialect, MySqlDialect, Precedence};
 use sqlparser::keywords::Keyword;
 use sqlparser::parser::{Parser, ParserError};
 use sqlparser::tokenizer::Token;
@@ -14,6 +16,12 @@ use sqlparser::tokenizer::Token;
 pub struct StarRocksDialect;
 
 impl Dialect for StarRocksDialect {
+    /// Some of what StarRocks shares with MySQL (`PARTITION (…)` behind a table,
+    /// SEPARATOR in `group_concat`) is read only for that dialect.
+    fn dialect(&self) -> TypeId {
+        TypeId::of::<MySqlDialect>()
+    }
+
     fn is_identifier_start(&self, ch: char) -> bool {
         crate::lexer::is_name_start(ch)
     }
@@ -115,13 +123,49 @@ impl Dialect for StarRocksDialect {
         expr: &Expr,
         precedence: u8,
     ) -> Option<Result<Expr, ParserError>> {
-        if !parser.parse_keyword(Keyword::DIV) {
-            return None;
+        if parser.parse_keyword(Keyword::DIV) {
+            return Some(parser.parse_subexpr(precedence).map(|right| Expr::BinaryOp {
+                left: Box::new(expr.clone()),
+                op: BinaryOperator::MyIntegerDivide,
+                right: Box::new(right),
+            }));
         }
-        Some(parser.parse_subexpr(precedence).map(|right| Expr::BinaryOp {
-            left: Box::new(expr.clone()),
-            op: BinaryOperator::MyIntegerDivide,
-            right: Box::new(right),
-        }))
+        if parser.parse_keyword(Keyword::OR) {
+            return Some(chain(parser, expr, precedence, Keyword::OR, &BinaryOperator::Or));
+        }
+        if parser.parse_keyword(Keyword::AND) {
+            return Some(chain(parser, expr, precedence, Keyword::AND, &BinaryOperator::And));
+        }
+        None
     }
+}
+
+/// All operands of a chain of AND or OR, the first operator being read, as a
+/// balanced tree: its depth is the logarithm of their number. Both operators
+/// are associative, so the meaning is the same.
+fn chain(
+    parser: &mut Parser<'_>,
+    first: &Expr,
+    precedence: u8,
+    keyword: Keyword,
+    operator: &BinaryOperator,
+) -> Result<Expr, ParserError> {
+    let mut operands = vec![first.clone(), parser.parse_subexpr(precedence)?];
+    while parser.parse_keyword(keyword) {
+        operands.push(parser.parse_subexpr(precedence)?);
+    }
+    while operands.len() > 1 {
+        let mut pairs = Vec::with_capacity(operands.len().div_ceil(2));
+        let mut rest = operands.into_iter();
+        while let Some(left) = rest.next() {
+            pairs.push(match rest.next() {
+                Some(right) => {
+                    Expr::BinaryOp { left: Box::new(left), op: operator.clone(), right: Box::new(right) }
+                }
+                None => left,
+            });
+        }
+        operands = pairs;
+    }
+    operands.pop().ok_or_else(|| ParserError::ParserError("an operator without operands".to_string()))
 }

@@ -61,7 +61,7 @@ impl Reader<'_> {
             reader.expect_symbol("=")?;
             Ok(Assignment { column, value: reader.expression()? })
         })?;
-        let from = if self.eat_word("FROM") { Some(self.from_tables()?) } else { None };
+        let from = if self.eat_word("FROM") { Some(self.tables()?) } else { None };
         let filter = if self.eat_word("WHERE") { Some(self.expression()?) } else { None };
         Ok(Statement::Update(Box::new(Update { table, assignments, from, filter })))
     }
@@ -71,7 +71,7 @@ impl Reader<'_> {
         self.expect_word("FROM")?;
         let table = self.object_name()?;
         let partitions = self.partition_list()?;
-        let using = if self.eat_word("USING") { Some(self.from_tables()?) } else { None };
+        let using = if self.eat_word("USING") { Some(self.tables()?) } else { None };
         let filter = if self.eat_word("WHERE") { Some(self.expression()?) } else { None };
         Ok(Statement::Delete(Box::new(Delete { table, partitions, using, filter })))
     }

@@ -20,14 +20,23 @@ use crate::keywords::is_reserved;
 use crate::lexer::{Token, TokenKind};
 use crate::{Span, SqlError};
 
-/// Operators that may stand in one chain (between two commas, all enclosing
-/// parentheses included): a chain becomes a tree of that depth, and dropping or
-/// comparing it recurses.
-const MAX_CHAIN: usize = 1000;
+/// How long chains of operators may be (between two commas, enclosing brackets
+/// included): a chain becomes a tree of that depth, and cloning, comparing and
+/// dropping it recurse. The bound is what a debug build can do on a stack of
+/// 2 MiB. AND and OR count nothing, as [`StarRocksDialect`] builds balanced
+/// trees of them; UNION and its like count four.
+const MAX_CHAIN: usize = 400;
 
 /// Directly nested parentheses behind FROM. `sqlparser` reads the inside of
 /// such a pair twice, so the work doubles with every level.
 const MAX_TABLE_PARENTHESES: usize = 8;
+
+/// Brackets inside brackets that are read on the caller's stack.
+const PLAIN_DEPTH: usize = 10;
+
+/// Stack for what nests deeper, in bytes: several times what the recursion
+/// limit lets a debug build use.
+const DEEP_STACK: usize = 64 << 20;
 
 /// Bracketed hints that StarRocks takes behind a table or JOIN.
 const BRACKET_HINTS: &[&str] =
@@ -60,7 +69,7 @@ impl Reader<'_> {
     }
 
     /// The tables of a FROM or USING clause.
-    pub(super) fn from_tables(&mut self) -> Result<FromText> {
+    pub(super) fn tables(&mut self) -> Result<FromText> {
         let start = self.at;
         let end = self.tokens.len();
         let (tables, _) = self
@@ -94,13 +103,19 @@ impl Reader<'_> {
         rule: impl FnOnce(&mut SqlParser<'_>) -> std::result::Result<T, ParserError>,
     ) -> Result<(T, Vec<String>)> {
         let tokens = self.tokens.get(self.at..end).unwrap_or_default();
-        refuse_deep(tokens)?;
+        let depth = refuse_deep(tokens)?;
         let converted = convert(tokens);
         let dialect = StarRocksDialect;
         let mut parser = SqlParser::new(&dialect)
             .with_recursion_limit(MAX_DEPTH * 2)
             .with_tokens_with_locations(converted.tokens);
-        let result = rule(&mut parser);
+        // `sqlparser` guards some of its recursions itself, those through tables
+        // not; ordinary statements stay on the stack they have.
+        let result = if depth > PLAIN_DEPTH {
+            stacker::grow(DEEP_STACK, || rule(&mut parser))
+        } else {
+            rule(&mut parser)
+        };
         let read = converted.origins.get(parser.index()).copied().unwrap_or(tokens.len());
         match result {
             Ok(tree) => {
@@ -164,57 +179,67 @@ fn parse_location(text: &str) -> Option<(u32, u32)> {
 }
 
 /// Refuses what would make a tree too deep to be dropped, or cost more than
-/// linear time.
-fn refuse_deep(tokens: &[Token]) -> Result<()> {
-    // Per open bracket: operators so far, and whether it is a parenthesis that
-    // begins a table and directly holds another.
-    let mut chains = vec![0_usize];
+/// linear time. Returns how deep brackets nest.
+fn refuse_deep(tokens: &[Token]) -> Result<usize> {
+    let mut levels = vec![Level::default()];
     let mut total = 0_usize;
-    let mut table_parentheses: Vec<bool> = Vec::new();
     let mut doubled = 0_usize;
+    let mut deepest = 0;
     let mut previous = "";
     for (position, token) in tokens.iter().enumerate() {
+        let Some(level) = levels.last_mut() else { break };
         match &token.kind {
             TokenKind::Symbol("(" | "[" | "{") => {
-                chains.push(0);
                 let next_opens =
                     matches!(tokens.get(position + 1), Some(Token { kind: TokenKind::Symbol("("), .. }));
-                let in_table = matches!(previous, "FROM" | "JOIN" | ",")
-                    || (previous == "(" && table_parentheses.last() == Some(&true));
-                let double = next_opens && in_table;
-                table_parentheses.push(double);
-                doubled += usize::from(double);
+                let in_table =
+                    matches!(previous, "FROM" | "JOIN" | ",") || (previous == "(" && level.doubles);
+                let doubles = next_opens && in_table;
+                doubled += usize::from(doubles);
+                levels.push(Level { doubles, ..Level::default() });
+                deepest = deepest.max(levels.len());
                 previous = "(";
             }
             TokenKind::Symbol(")" | "]" | "}") => {
-                if chains.len() > 1 {
-                    total -= chains.pop().unwrap_or(0);
+                if levels.len() > 1
+                    && let Some(closed) = levels.pop()
+                {
+                    total -= closed.chain + closed.sets;
+                    doubled -= usize::from(closed.doubles);
                 }
-                doubled -= usize::from(table_parentheses.pop() == Some(true));
                 previous = ")";
             }
             TokenKind::Symbol(",") => {
-                if let Some(chain) = chains.last_mut() {
-                    total -= *chain;
-                    *chain = 0;
-                }
+                total -= level.chain + level.sets;
+                (level.chain, level.sets) = (0, 0);
                 previous = ",";
             }
-            TokenKind::Symbol(symbol) => {
-                if !matches!(*symbol, "." | ";") {
-                    if let Some(chain) = chains.last_mut() {
-                        *chain += 1;
-                    }
-                    total += 1;
-                }
+            TokenKind::Symbol("." | ";") => previous = "",
+            TokenKind::Symbol("||" | "&&") => {
+                total -= level.chain;
+                level.chain = 0;
+                previous = "";
+            }
+            TokenKind::Symbol(_) => {
+                level.chain += 1;
+                total += 1;
                 previous = "";
             }
             TokenKind::Word(word) => {
                 previous = ["FROM", "JOIN"].into_iter().find(|w| word.eq_ignore_ascii_case(w)).unwrap_or("");
-                if is_operator_word(word) {
-                    if let Some(chain) = chains.last_mut() {
-                        *chain += 1;
-                    }
+                let among = |words: &[&str]| words.iter().any(|operator| word.eq_ignore_ascii_case(operator));
+                if among(&["AND", "OR"]) {
+                    total -= level.chain;
+                    level.chain = 0;
+                } else if among(&["UNION", "EXCEPT", "MINUS", "INTERSECT"]) {
+                    level.sets += 4;
+                    total += 4;
+                } else if among(&["BETWEEN"]) {
+                    // Its AND ends no chain.
+                    level.sets += 1;
+                    total += 1;
+                } else if among(OPERATORS) {
+                    level.chain += 1;
                     total += 1;
                 }
             }
@@ -222,45 +247,30 @@ fn refuse_deep(tokens: &[Token]) -> Result<()> {
         }
         if total > MAX_CHAIN || doubled > MAX_TABLE_PARENTHESES {
             return Err(SqlError::syntax(
-                format!("The expression chains more than {MAX_CHAIN} operators or nests its tables too deep"),
+                format!("The query chains more than {MAX_CHAIN} operators or nests its tables too deep"),
                 token.span,
             ));
         }
     }
-    Ok(())
+    Ok(deepest)
 }
 
-fn is_operator_word(word: &str) -> bool {
-    [
-        "AND",
-        "OR",
-        "XOR",
-        "NOT",
-        "DIV",
-        "MOD",
-        "IS",
-        "IN",
-        "LIKE",
-        "RLIKE",
-        "REGEXP",
-        "BETWEEN",
-        "COLLATE",
-        "UNION",
-        "EXCEPT",
-        "MINUS",
-        "INTERSECT",
-        "MATCH",
-        "AT",
-        "OVERLAPS",
-        "SIMILAR",
-        "ILIKE",
-        "NOTNULL",
-        "MEMBER",
-        "OPERATOR",
-    ]
-    .iter()
-    .any(|operator| word.eq_ignore_ascii_case(operator))
+/// What is known of an open bracket.
+#[derive(Default)]
+struct Level {
+    /// Operators since the last comma, AND or OR.
+    chain: usize,
+    /// Weight of set operators since the last comma.
+    sets: usize,
+    /// A parenthesis that begins a table and directly holds another.
+    doubles: bool,
 }
+
+/// Operators that are words.
+const OPERATORS: &[&str] = &[
+    "XOR", "DIV", "MOD", "IS", "IN", "LIKE", "RLIKE", "REGEXP", "COLLATE", "MATCH", "AT", "OVERLAPS",
+    "SIMILAR", "ILIKE", "MEMBER", "OPERATOR",
+];
 
 struct Converted {
     tokens: Vec<TokenWithSpan>,

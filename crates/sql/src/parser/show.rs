@@ -52,7 +52,7 @@ impl Reader<'_> {
     }
 
     /// `[FROM|IN name]`.
-    fn from_name(&mut self) -> Result<Option<ObjectName>> {
+    fn database_clause(&mut self) -> Result<Option<ObjectName>> {
         if self.eat_any(&["FROM", "IN"]).is_some() { Ok(Some(self.object_name()?)) } else { Ok(None) }
     }
 
@@ -72,11 +72,11 @@ impl Reader<'_> {
         }
         let full = self.eat_word("FULL");
         if self.eat_word("TABLES") {
-            return Ok(Some(ShowWhat::Tables { full, database: self.from_name()? }));
+            return Ok(Some(ShowWhat::Tables { full, database: self.database_clause()? }));
         }
         if self.eat_any(&["COLUMNS", "FIELDS"]).is_some() {
             let table = self.of_table()?;
-            let database = self.from_name()?;
+            let database = self.database_clause()?;
             return Ok(Some(ShowWhat::Columns { full, table, database }));
         }
         if self.eat_word("PROCESSLIST") {
@@ -84,7 +84,7 @@ impl Reader<'_> {
         }
         let scope = self.function_scope();
         if self.eat_word("FUNCTIONS") {
-            return Ok(Some(ShowWhat::Functions { full, scope, database: self.from_name()? }));
+            return Ok(Some(ShowWhat::Functions { full, scope, database: self.database_clause()? }));
         }
         if full {
             return Err(self.unexpected(&["'TABLES'", "'COLUMNS'", "'FUNCTIONS'", "'PROCESSLIST'"]));
@@ -145,17 +145,17 @@ impl Reader<'_> {
             return Ok(Some(ShowWhat::ComputeNodes));
         }
         if self.eat_words(&["TABLE", "STATUS"]) {
-            return Ok(Some(ShowWhat::TableStatus { database: self.from_name()? }));
+            return Ok(Some(ShowWhat::TableStatus { database: self.database_clause()? }));
         }
         if self.eat_words(&["MATERIALIZED", "VIEWS"]) || self.eat_words(&["MATERIALIZED", "VIEW"]) {
-            return Ok(Some(ShowWhat::MaterializedViews { database: self.from_name()? }));
+            return Ok(Some(ShowWhat::MaterializedViews { database: self.database_clause()? }));
         }
         if self.eat_word("VIEWS") {
-            return Ok(Some(ShowWhat::Views { database: self.from_name()? }));
+            return Ok(Some(ShowWhat::Views { database: self.database_clause()? }));
         }
         if self.eat_any(&["INDEX", "INDEXES", "KEY", "KEYS"]).is_some() {
             let table = self.of_table()?;
-            let database = self.from_name()?;
+            let database = self.database_clause()?;
             return Ok(Some(ShowWhat::Indexes { table, database }));
         }
         if self.is_word("ALTER") && self.is_word_nth(1, "TABLE") {
@@ -165,10 +165,10 @@ impl Reader<'_> {
                 "OPTIMIZE" => "OPTIMIZE",
                 _ => "COLUMN",
             };
-            return Ok(Some(ShowWhat::AlterTable { kind, database: self.from_name()? }));
+            return Ok(Some(ShowWhat::AlterTable { kind, database: self.database_clause()? }));
         }
         if self.eat_word("DATA") {
-            return Ok(Some(ShowWhat::Data { table: self.from_name()? }));
+            return Ok(Some(ShowWhat::Data { table: self.database_clause()? }));
         }
         if (self.is_word("TABLET") || self.is_word("TABLETS")) && self.is_word_nth(1, "FROM") {
             self.bump();

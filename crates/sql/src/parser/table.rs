@@ -1,6 +1,6 @@
 //! CREATE TABLE, CREATE TABLE LIKE, CREATE TABLE AS SELECT.
 
-use rockhold_model::{Aggregation, IndexKind, KeyModel};
+use rockhold_model::{Aggregation, DataType, IndexKind, KeyModel};
 
 use super::{Reader, Result};
 use crate::ast::{
@@ -163,10 +163,18 @@ impl Reader<'_> {
     pub(super) fn column_definition(&mut self) -> Result<ColumnDef> {
         let start = self.at;
         let name = self.ident()?;
-        let data_type = self.data_type()?;
+        // `name function(types)`: the column holds the function's state, whose
+        // type follows from the function.
+        let state = if self.is_type() { None } else { self.aggregation_state()? };
+        let data_type = match &state {
+            Some(AggregationDef::State { function, arguments }) => {
+                state_type(function, arguments.first().map(|(data_type, _)| data_type))
+            }
+            _ => self.data_type()?,
+        };
         let charset = self.charset()?;
         let key = self.eat_word("KEY");
-        let aggregation = self.aggregation()?;
+        let aggregation = if state.is_some() { state } else { self.aggregation() };
         let mut nullable = self.nullability()?;
         let mut column = ColumnDef {
             name,
@@ -208,25 +216,28 @@ impl Reader<'_> {
         Ok(None)
     }
 
-    fn aggregation(&mut self) -> Result<Option<AggregationDef>> {
-        let word = match &self.peek().kind {
-            TokenKind::Word(word) => word.clone(),
+    /// `function(type [NULL | NOT NULL], …)`.
+    fn aggregation_state(&mut self) -> Result<Option<AggregationDef>> {
+        let function = match &self.peek().kind {
+            TokenKind::Word(word) if self.is_symbol_nth(1, "(") => word.clone(),
             _ => return Ok(None),
         };
-        if self.is_symbol_nth(1, "(") {
-            // `function(types)`: the state of an aggregate function.
-            self.bump();
-            let arguments = self.parenthesized(|reader| {
-                let data_type = reader.data_type()?;
-                Ok((data_type, reader.nullability()?))
-            })?;
-            return Ok(Some(AggregationDef::State { function: word, arguments }));
+        let start = self.at;
+        self.bump();
+        if !self.is_symbol("(") {
+            return Err(self.no_viable(start));
         }
-        let found = AGGREGATIONS.iter().find(|(name, _)| word.eq_ignore_ascii_case(name));
-        if found.is_some() {
-            self.bump();
-        }
-        Ok(found.map(|(_, aggregation)| AggregationDef::Simple(aggregation.clone())))
+        let arguments = self.parenthesized(|reader| {
+            let data_type = reader.data_type()?;
+            Ok((data_type, reader.nullability()?))
+        })?;
+        Ok(Some(AggregationDef::State { function, arguments }))
+    }
+
+    fn aggregation(&mut self) -> Option<AggregationDef> {
+        let (_, found) = AGGREGATIONS.iter().find(|(word, _)| self.is_word(word))?;
+        self.bump();
+        Some(AggregationDef::Simple(found.clone()))
     }
 
     fn column_default(&mut self) -> Result<DefaultDef> {
@@ -331,5 +342,25 @@ impl Reader<'_> {
         let from = if self.eat_word("FROM") { Some(self.ident()?) } else { None };
         let properties: Option<PropertyList> = self.properties()?;
         Ok(RollupDef { name, columns, key_columns, from, properties })
+    }
+}
+
+/// The type of an aggregate function's stored state.
+fn state_type(function: &str, argument: Option<&DataType>) -> DataType {
+    let argument = argument.cloned().unwrap_or(DataType::BigInt);
+    match function.to_ascii_lowercase().as_str() {
+        "sum" if argument == DataType::LargeInt => DataType::LargeInt,
+        "sum" if argument.is_floating() => DataType::Double,
+        "sum" => match argument {
+            DataType::Decimal { scale, .. } => DataType::Decimal { precision: 38, scale },
+            _ => DataType::BigInt,
+        },
+        "count" => DataType::BigInt,
+        "min" | "max" | "any_value" | "replace" | "replace_if_not_null" => argument,
+        "hll_union" => DataType::Hll,
+        "bitmap_union" => DataType::Bitmap,
+        "percentile_union" => DataType::Percentile,
+        // The state of the others is bytes that only the function reads.
+        _ => DataType::Varbinary(None),
     }
 }

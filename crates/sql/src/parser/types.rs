@@ -7,7 +7,53 @@ use crate::SqlError;
 use crate::ast::sql_type;
 use crate::lexer::TokenKind;
 
+const TYPE_NAMES: &[&str] = &[
+    "BOOLEAN",
+    "BOOL",
+    "TINYINT",
+    "SMALLINT",
+    "INT",
+    "INTEGER",
+    "BIGINT",
+    "LARGEINT",
+    "FLOAT",
+    "DOUBLE",
+    "DATE",
+    "DATETIME",
+    "STRING",
+    "TEXT",
+    "JSON",
+    "VARIANT",
+    "HLL",
+    "BITMAP",
+    "PERCENTILE",
+    "CHAR",
+    "CHARACTER",
+    "VARCHAR",
+    "BINARY",
+    "VARBINARY",
+    "DECIMAL",
+    "DECIMALV2",
+    "DECIMAL32",
+    "DECIMAL64",
+    "DECIMAL128",
+    "DECIMAL256",
+    "NUMERIC",
+    "NUMBER",
+    "ARRAY",
+    "MAP",
+    "STRUCT",
+];
+
 impl Reader<'_> {
+    /// Whether a type's name stands here.
+    pub(super) fn is_type(&self) -> bool {
+        match &self.peek().kind {
+            TokenKind::Word(word) => TYPE_NAMES.iter().any(|name| word.eq_ignore_ascii_case(name)),
+            _ => true,
+        }
+    }
+
     /// A type: `INT`, `DECIMAL(10, 2)`, `ARRAY<STRUCT<a INT>>` …
     pub(super) fn data_type(&mut self) -> Result<DataType> {
         self.nested(|reader| reader.any_type())

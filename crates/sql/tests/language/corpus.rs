@@ -1,5 +1,7 @@
 //! The statements that the tests share.
 
+use std::sync::LazyLock;
+
 use rockhold_sql::Parser;
 
 /// Statements of every kind, `;` between them.
@@ -9,7 +11,12 @@ pub(crate) const CORPUS: &str = include_str!("corpus.sql");
 pub(crate) const GUIDE: &str = include_str!("../../../../tests/recorded/guide.sql");
 
 /// The corpus, the guide and everything a real frontend was asked.
-pub(crate) fn statements() -> Vec<String> {
+pub(crate) fn statements() -> &'static [String] {
+    static STATEMENTS: LazyLock<Vec<String>> = LazyLock::new(read);
+    &STATEMENTS
+}
+
+fn read() -> Vec<String> {
     let mut all: Vec<String> = [CORPUS, GUIDE].into_iter().flat_map(split).collect();
     for recorded in [
         include_str!("../../../../tests/recorded/errors.jsonl"),
@@ -47,7 +54,7 @@ fn every_statement_of_the_corpus_parses() {
 fn every_kind_of_statement_is_in_the_corpus() {
     let mut missing: Vec<&str> = rockhold_sql::STATEMENT_KINDS.to_vec();
     for statement in statements() {
-        for parsed in Parser::new().parse(&statement) {
+        for parsed in Parser::new().parse(statement) {
             if let Ok(statement) = parsed.statement {
                 let kind = statement.kind();
                 assert!(rockhold_sql::STATEMENT_KINDS.contains(&kind), "{kind} is no listed kind");

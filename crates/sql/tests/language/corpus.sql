@@ -4,7 +4,7 @@ CREATE READ ONLY REPOSITORY r WITH BROKER "b" ON LOCATION "s3://b/p";
 DROP REPOSITORY r;
 SHOW REPOSITORIES;
 BACKUP SNAPSHOT d.l TO r;
-backup database `d 1` snapshot 2024_snap to r on (all tables, all table, all materialized view, ALL VIEWS, all functions, table a partition (p1, `p 2`, "p3"), b PARTITION p1, view v, views w, function f, FUNCTIONS g, TABLES x.y TEMPORARY PARTITIONS (tp)) PROPERTIES ("timeout" = "3600", "type" = "full");
+backup database `d 1` snapshot 2024_snap to r on (all tables, all table, all materialized view, ALL VIEWS, all functions, table a partition (p1, `p 2`, "p3"), b PARTITION (p1), view v, views w, function f, FUNCTIONS g, TABLES x.y TEMPORARY PARTITIONS (tp), z PARTITION p1, p2) PROPERTIES ("timeout" = "3600", "type" = "full");
 BACKUP EXTERNAL CATALOG (a, b) SNAPSHOT s TO r;
 RESTORE SNAPSHOT l FROM r DATABASE a AS b ON (TABLE t PARTITION (p1) AS t2, MATERIALIZED VIEW m AS n, f) PROPERTIES ("backup_timestamp" = "2024-01-01-00-00-00-000", "replication_num" = "1");
 RESTORE SNAPSHOT l FROM r EXTERNAL CATALOGS (a AS b, c) PROPERTIES ("backup_timestamp" = "x");

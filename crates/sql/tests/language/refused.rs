@@ -136,6 +136,21 @@ fn nesting_and_chains_end_in_an_error_quickly() {
 }
 
 #[test]
+fn what_is_accepted_at_the_limits_can_be_compared_printed_and_dropped() {
+    for sql in [
+        format!("SELECT 1{}", " + 1".repeat(398)),
+        format!("SELECT 1{}", " UNION ALL SELECT 1".repeat(99)),
+        format!("SELECT a FROM t WHERE {}a = 1", "a = 1 OR b LIKE 'x' AND c IS NULL OR ".repeat(20_000)),
+        format!("SELECT {}1{}", "(".repeat(45), ")".repeat(45)),
+        format!("SELECT * FROM {}SELECT 1{}", "(SELECT * FROM (".repeat(8), ") x) y".repeat(8)),
+        format!("CREATE TABLE t (a {}INT{})", "ARRAY<".repeat(90), ">".repeat(90)),
+    ] {
+        let statement = parse_one(&sql).unwrap_or_else(|error| panic!("{sql}: {error}"));
+        assert_eq!(parse_one(&statement.to_string()).unwrap(), statement.clone());
+    }
+}
+
+#[test]
 fn long_lists_take_linear_time() {
     let rows = |n: usize| format!("INSERT INTO t VALUES {}", vec!["(1, 'a', NULL, NOW())"; n].join(", "));
     let columns = |n: usize| {
