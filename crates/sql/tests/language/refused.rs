@@ -142,7 +142,7 @@ fn what_is_accepted_at_the_limits_can_be_compared_printed_and_dropped() {
         format!("SELECT 1{}", " UNION ALL SELECT 1".repeat(99)),
         format!("SELECT a FROM t WHERE {}a = 1", "a = 1 OR b LIKE 'x' AND c IS NULL OR ".repeat(20_000)),
         format!("SELECT {}1{}", "(".repeat(45), ")".repeat(45)),
-        format!("SELECT * FROM {}SELECT 1{}", "(SELECT * FROM (".repeat(8), ") x) y".repeat(8)),
+        format!("SELECT * FROM {}t{}", "(SELECT * FROM ".repeat(30), ") x".repeat(30)),
         format!("CREATE TABLE t (a {}INT{})", "ARRAY<".repeat(90), ">".repeat(90)),
     ] {
         let statement = parse_one(&sql).unwrap_or_else(|error| panic!("{sql}: {error}"));
