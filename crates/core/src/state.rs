@@ -163,15 +163,35 @@ pub trait StateStore: Send + Sync + fmt::Debug {
     /// `Unavailable`.
     async fn cancel_requested(&self, job: JobId) -> Result<bool>;
 
-    /// Files known to be in a repository, by digest. A cache: what it does not
-    /// know is uploaded again, what it knows is true until the repository is
-    /// changed by other hands.
+    /// Notes that a job is about to claim a label, so that its claim is known
+    /// to be dead when the warehouse has a new owner.
+    ///
+    /// # Errors
+    /// `Unavailable`; then the label is not claimed.
+    async fn note_claim(&self, job: JobId) -> Result<()>;
+
+    /// The jobs whose claims were noted and not forgotten.
+    ///
+    /// # Errors
+    /// `Unavailable`.
+    async fn noted_claims(&self) -> Result<Vec<JobId>>;
+
+    /// Forgets the claim of a job that has ended it in the repository; an
+    /// unknown one is a success.
+    ///
+    /// # Errors
+    /// `Unavailable`.
+    async fn forget_claim(&self, job: JobId) -> Result<()>;
+
+    /// Files known to be in a repository, by digest, of those that one of
+    /// `jobs` uploaded. A cache: what it does not know is uploaded again.
     ///
     /// # Errors
     /// `Unavailable`.
     async fn known_files(
         &self,
         repository: RepositoryId,
+        jobs: &[JobId],
         digests: &[Digest],
     ) -> Result<Vec<Option<FileEntry>>>;
 

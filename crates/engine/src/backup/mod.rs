@@ -72,8 +72,9 @@ impl Engine {
                 .map_err(from_core)?,
         };
         if let Err(error) = self.0.state.submit(&record).await {
-            if let Err(left) = claim.abort("the job could not be registered", &owner(), now, false).await {
-                tracing::warn!(error = ?left, "a claim was left behind");
+            match claim.abort("the job could not be registered", &owner(), now, false).await {
+                Ok(_) => self.forget_claim(id).await,
+                Err(left) => tracing::warn!(error = ?left, "a claim was left behind"),
             }
             return Err(slot_error(error));
         }
@@ -94,7 +95,11 @@ impl Engine {
         let label = &request.label;
         // Refused before anything is read that only a claim needs.
         opened.labels.check_free(label).await.map_err(|e| label_error(label, e))?;
-        let known_dead = self.0.state.jobs(None).await.map_err(from_core)?;
+        // The warehouse has one owner at a time: whatever claims it noted and
+        // that no job of this process holds belong to dead jobs.
+        let mut known_dead = self.0.state.noted_claims().await.map_err(from_core)?;
+        known_dead.retain(|noted| self.running_job(*noted).is_none());
+        self.0.state.note_claim(job).await.map_err(from_core)?;
         let claim = ClaimRequest {
             label: label.clone(),
             job,
@@ -105,7 +110,7 @@ impl Engine {
             bases: self.bases(opened, database).await.map_err(from_core)?,
             created: now,
             backup_timestamp: timestamp.to_owned(),
-            known_dead: known_dead.iter().filter(|r| r.finished).map(|r| r.id).collect(),
+            known_dead,
         };
         match opened.labels.claim(claim).await {
             Ok(claim) => Ok(claim),
@@ -119,6 +124,14 @@ impl Engine {
                 }
                 Err(label_error(label, error))
             }
+        }
+    }
+
+    /// Forgets a claim that has ended. One that stays noted does no harm: it
+    /// is only ever taken for dead.
+    pub(crate) async fn forget_claim(&self, job: JobId) {
+        if let Err(error) = self.0.state.forget_claim(job).await {
+            tracing::warn!(?error, "a claim that has ended stays noted");
         }
     }
 

@@ -31,7 +31,10 @@ pub(crate) async fn run(mut running: RunningJob, job: BackupJob) {
         tracing::warn!(?error, "pins were not released; they end with their lease");
     }
     match result {
-        Ok(()) => running.end(FINISHED, |_| ()).await,
+        Ok(()) => {
+            engine.forget_claim(running.id()).await;
+            running.end(FINISHED, |_| ()).await;
+        }
         Err(error) => give_up(running, &job, error).await,
     }
 }
@@ -43,9 +46,11 @@ async fn give_up(running: RunningJob, job: &BackupJob, error: Error) {
     match job.claim.abort(&error.to_string(), &owner(), now, false).await {
         Ok(Ending::Committed(_)) => {
             // The commit's reply was lost; the snapshot is there.
+            engine.forget_claim(running.id()).await;
             return running.end(FINISHED, |_| ()).await;
         }
         Ok(Ending::Aborted(abandoned)) => {
+            engine.forget_claim(running.id()).await;
             let _permit = engine.0.pools.release_snapshot.acquire().await;
             match abandoned.remove_files(&*job.opened.repository).await {
                 Ok(_) => {

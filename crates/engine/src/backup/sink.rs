@@ -239,7 +239,8 @@ impl<'a> UploadSink<'a> {
         if asked.is_empty() {
             return Ok(vec![None; files.len()]);
         }
-        let mut answers = context.state.known_files(context.repository_id, &asked).await?.into_iter();
+        let jobs: Vec<JobId> = context.trusted.iter().chain(&context.adopted).copied().collect();
+        let mut answers = context.state.known_files(context.repository_id, &jobs, &asked).await?.into_iter();
         Ok(files.iter().map(|file| unknown(file).and_then(|_| answers.next().flatten())).collect())
     }
 

@@ -199,25 +199,55 @@ impl StateStore for Store {
         .await
     }
 
+    async fn note_claim(&self, job: JobId) -> Result<()> {
+        self.write("note claim", move |_, connection| {
+            connection.execute("INSERT OR IGNORE INTO claims (job) VALUES (?1)", [job.as_bytes()])?;
+            Ok(())
+        })
+        .await
+    }
+
+    async fn noted_claims(&self) -> Result<Vec<JobId>> {
+        self.read(|connection| {
+            let mut select = connection.prepare_cached("SELECT job FROM claims")?;
+            let jobs = select.query_map([], |row| row.get(0).map(JobId::from_bytes))?;
+            Ok(jobs.collect::<Result<_, _>>()?)
+        })
+        .await
+    }
+
+    async fn forget_claim(&self, job: JobId) -> Result<()> {
+        self.write("forget claim", move |_, connection| {
+            connection.execute("DELETE FROM claims WHERE job = ?1", [job.as_bytes()])?;
+            Ok(())
+        })
+        .await
+    }
+
     async fn known_files(
         &self,
         repository: RepositoryId,
+        jobs: &[JobId],
         digests: &[Digest],
     ) -> Result<Vec<Option<FileEntry>>> {
-        let digests = digests.to_vec();
+        let (digests, jobs) = (digests.to_vec(), jobs.to_vec());
         self.read(move |connection| {
             let mut select = connection.prepare_cached(
-                "SELECT entry FROM known_files WHERE repository = ?1 AND digest = ?2 LIMIT 1",
+                "SELECT entry FROM known_files WHERE repository = ?1 AND digest = ?2 AND job = ?3",
             )?;
-            digests
-                .iter()
-                .map(|digest| {
-                    let entry: Option<String> = select
-                        .query_row(params![repository.as_bytes(), digest.as_bytes()], |row| row.get(0))
-                        .optional()?;
-                    entry.map(|text| from_json(&text, "known file").map_err(Failure::from)).transpose()
-                })
-                .collect()
+            let mut found = Vec::with_capacity(digests.len());
+            for digest in &digests {
+                let mut entry: Option<String> = None;
+                for job in &jobs {
+                    let key = params![repository.as_bytes(), digest.as_bytes(), job.as_bytes()];
+                    entry = select.query_row(key, |row| row.get(0)).optional()?;
+                    if entry.is_some() {
+                        break;
+                    }
+                }
+                found.push(entry.map(|text| from_json(&text, "known file")).transpose()?);
+            }
+            Ok(found)
         })
         .await
     }

@@ -195,6 +195,8 @@ CREATE TABLE jobs (
     cancel INTEGER NOT NULL,
     record TEXT NOT NULL
 ) STRICT, WITHOUT ROWID;
+-- Jobs that may hold a claim in a repository.
+CREATE TABLE claims (job BLOB PRIMARY KEY) STRICT, WITHOUT ROWID;
 CREATE TABLE known_files (
     repository BLOB NOT NULL,
     digest BLOB NOT NULL,

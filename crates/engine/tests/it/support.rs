@@ -1,0 +1,223 @@
+//! A warehouse with one table, a repository in memory, and faults in both.
+
+use arrow::array::{Int32Array, RecordBatch, StringArray};
+use arrow::datatypes::{DataType as Arrow, Field, Schema};
+use async_trait::async_trait;
+use rockhold_core::{
+    ErrorKind, JobRecord, KindId, MemoryRepository, Namespace, ObjectName, OpenRepository, OpenedRepository,
+    RepositoryFactory, Result,
+};
+use rockhold_engine::{Engine, EngineBuilder, EngineConfig, Executed, JobHandle};
+use rockhold_layers::{FaultPlan, Layers, Passage};
+use rockhold_model::{
+    Column, DataType, Distribution, KeyModel, Partition, PartitionValue, Partitioning, TableDefinition,
+};
+use rockhold_object_table::{TableCodec, TableWriter};
+use rockhold_sql::{SqlError, parse_one};
+use rockhold_warehouse_store::{Change, Fault as StoreFault, NewObject, OpenOptions, Store};
+use std::cell::RefCell;
+use std::collections::BTreeMap;
+use std::path::Path;
+use std::sync::{Arc, Mutex};
+
+/// Repositories at `mem://<name>`, kept while the factory lives.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct MemoryFactory(pub(crate) Arc<Mutex<BTreeMap<String, Arc<MemoryRepository>>>>);
+
+impl MemoryFactory {
+    pub(crate) fn repository(&self, root: &str) -> Arc<MemoryRepository> {
+        self.0.lock().unwrap().entry(root.to_owned()).or_default().clone()
+    }
+
+    /// An independent copy of everything.
+    pub(crate) fn fork(&self) -> Self {
+        let copy = self.0.lock().unwrap().iter().map(|(k, v)| (k.clone(), Arc::new(v.fork()))).collect();
+        Self(Arc::new(Mutex::new(copy)))
+    }
+}
+
+#[async_trait]
+impl RepositoryFactory for MemoryFactory {
+    fn schemes(&self) -> &[&'static str] {
+        &["mem"]
+    }
+
+    async fn open(&self, request: OpenRepository) -> Result<OpenedRepository> {
+        let root = format!("{}/{}", request.location, request.directory.unwrap_or_default());
+        Ok(OpenedRepository { repository: self.repository(&root), warnings: Vec::new() })
+    }
+}
+
+thread_local! {
+    static OPEN: RefCell<Vec<Passage>> = const { RefCell::new(Vec::new()) };
+}
+
+/// The store's steps as calls of the plan, in the same numbering as the repository's.
+fn hook(plan: FaultPlan) -> rockhold_warehouse_store::FaultHook {
+    Arc::new(move |step| {
+        let result = if step.after {
+            match OPEN.with(|open| open.borrow_mut().pop()) {
+                Some(passage) => passage.finish(Ok(())),
+                None => Ok(()),
+            }
+        } else {
+            plan.enter(step.name, None).map(|passage| OPEN.with(|open| open.borrow_mut().push(passage)))
+        };
+        match result {
+            Ok(()) => StoreFault::Continue,
+            Err(_) => StoreFault::Fail,
+        }
+    })
+}
+
+/// A warehouse that is open, with its engine.
+pub(crate) struct World {
+    pub(crate) store: Store,
+    pub(crate) engine: Engine,
+}
+
+/// Opens the directory; every effect of store and repository passes `plan`.
+pub(crate) async fn open(dir: &Path, memory: &MemoryFactory, plan: &FaultPlan) -> Result<World> {
+    let mut options = OpenOptions::create();
+    options.time_zone = Some("UTC".into());
+    options.background = false;
+    // The tasks of a world that died let go of the directory a moment later.
+    options.lock_wait = std::time::Duration::from_secs(10);
+    options.fault = Some(hook(plan.clone()));
+    let store = Store::open(dir, options).await?;
+    let layers = {
+        let plan = plan.clone();
+        move |repository| Layers::new().fault(plan.clone()).around(repository)
+    };
+    // One upload at a time, so that every run numbers its calls alike.
+    let config = EngineConfig {
+        upload_worker_count: 1,
+        download_worker_count: 1,
+        window: 1,
+        heartbeat_seconds: 3600,
+        cancel_poll_ms: 3_600_000,
+        ..EngineConfig::default()
+    };
+    let engine = EngineBuilder::new(Arc::new(store.clone()), Arc::new(store.clone()))
+        .config(config)
+        .object_type(Arc::new(TableCodec::default()), Some(Arc::new(TableWriter::default())))?
+        .storage(Arc::new(memory.clone()))?
+        .layer(layers)
+        .build();
+    Ok(World { store, engine })
+}
+
+impl World {
+    pub(crate) async fn submit(&self, sql: &str) -> Result<JobHandle, SqlError> {
+        match self.engine.execute(&parse_one(sql)?, None).await? {
+            Some(Executed::Job(job)) => Ok(job),
+            other => panic!("{sql} is not a job: {other:?}"),
+        }
+    }
+
+    /// Submits and waits.
+    pub(crate) async fn job(&self, sql: &str) -> Result<JobRecord, SqlError> {
+        Ok(self.submit(sql).await?.wait().await)
+    }
+
+    pub(crate) async fn done(&self, sql: &str) {
+        let record = self.job(sql).await.unwrap();
+        assert_eq!(record.state, "FINISHED", "{sql}: {}", rockhold_engine::job_status(&record));
+    }
+
+    pub(crate) async fn sql(&self, sql: &str) -> Result<(), SqlError> {
+        self.engine.execute(&parse_one(sql)?, None).await.map(|_| ())
+    }
+
+    /// Rows of one file per partition: their numbers begin at `first`.
+    pub(crate) async fn load(&self, table: &ObjectName, first: i32) {
+        let schema = Arc::new(Schema::new(vec![
+            Field::new("k", Arrow::Int32, true),
+            Field::new("v", Arrow::Utf8, true),
+        ]));
+        let load = self.store.begin_load(table, None).await.unwrap();
+        for (i, partition) in load.partitions().into_iter().enumerate() {
+            let numbers: Vec<i32> = (0..5).map(|n| first + n + 100 * i as i32).collect();
+            let texts: Vec<String> = numbers.iter().map(|n| format!("row {n}")).collect();
+            let batch = RecordBatch::try_new(
+                schema.clone(),
+                vec![Arc::new(Int32Array::from(numbers)), Arc::new(StringArray::from(texts))],
+            )
+            .unwrap();
+            let batches = futures::stream::iter([Ok(batch)]);
+            load.write_file(&partition, 0, schema.clone(), batches).await.unwrap();
+        }
+        load.commit().await.unwrap();
+    }
+
+    pub(crate) async fn create_table(&self, table: &ObjectName) {
+        let (definition, partitions) = definition(&table.name);
+        let object = NewObject {
+            namespace: Namespace::Relation,
+            kind: KindId::TABLE,
+            name: table.clone(),
+            definition: serde_json::to_value(definition).unwrap(),
+            state: serde_json::Value::Null,
+            partitions,
+        };
+        self.store.change(Change::CreateObject(object)).await.unwrap();
+    }
+
+    /// What a user can see of a table: its definition, and for each partition
+    /// the digests of the bytes of its files, read and hashed. `None` when
+    /// there is no such table.
+    pub(crate) async fn visible(&self, table: &ObjectName) -> Option<Vec<String>> {
+        let snapshot = match self.store.snapshot(std::slice::from_ref(table)).await {
+            Ok(snapshot) => snapshot,
+            Err(error) if error.kind() == ErrorKind::NotFound => return None,
+            Err(error) => panic!("{table} cannot be read: {error}"),
+        };
+        let object = &snapshot.objects()[0];
+        let mut lines = vec![object.info.object.definition.to_string()];
+        for partition in &object.partitions {
+            for file in snapshot.files(partition).await.unwrap() {
+                let bytes = std::fs::read(&file.path).unwrap();
+                let digest = rockhold_core::Digest::of(&bytes);
+                assert_eq!(digest, file.digest, "{}", file.path.display());
+                lines.push(format!(
+                    "{} {} {digest} {} {}",
+                    partition.name(),
+                    file.number,
+                    file.rows,
+                    file.bucket
+                ));
+            }
+        }
+        Some(lines)
+    }
+}
+
+pub(crate) fn definition(name: &str) -> (TableDefinition, Vec<Partition>) {
+    let mut key = Column::new("k", DataType::Int);
+    key.key = true;
+    let range = |name: &str, low: &str, high: &str| {
+        Partition::new(
+            name,
+            PartitionValue::Range {
+                lower: vec![rockhold_model::Bound::Value(low.into())],
+                upper: vec![rockhold_model::Bound::Value(high.into())],
+            },
+        )
+    };
+    let definition = TableDefinition {
+        name: name.into(),
+        engine: "OLAP".into(),
+        columns: vec![key, Column::new("v", DataType::Varchar(20))],
+        key_model: KeyModel::Duplicate,
+        key_columns: vec!["k".into()],
+        comment: String::new(),
+        partitioning: Partitioning::Range { columns: vec!["k".into()], expression: None },
+        distribution: Distribution::Hash { columns: vec!["k".into()] },
+        buckets: Some(1),
+        sort_key: Vec::new(),
+        indexes: Vec::new(),
+        rollups: Vec::new(),
+        properties: [("replication_num".to_owned(), "3".to_owned())].into_iter().collect(),
+    };
+    (definition, vec![range("p1", "0", "100"), range("p2", "100", "200")])
+}
