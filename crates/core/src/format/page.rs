@@ -265,8 +265,8 @@ impl PageDraft {
     }
 
     /// Whether a line of `len` bytes still belongs to this page.
-    pub(crate) fn has_room(&self, len: usize) -> bool {
-        self.entries == 0 || (self.plain.len() + len <= PAGE_TARGET && self.entries < PAGE_MAX_ENTRIES)
+    pub(crate) fn has_room(&self, len: usize, target: usize) -> bool {
+        self.entries == 0 || (self.plain.len() + len <= target && self.entries < PAGE_MAX_ENTRIES)
     }
 
     /// The line of an entry.
@@ -307,6 +307,7 @@ impl PageDraft {
 pub struct PageWriter {
     repository: SharedRepository,
     job: JobId,
+    target: usize,
     next: AtomicU64,
     stored: AtomicU64,
     known: Mutex<BTreeMap<Digest, PageRef>>,
@@ -315,7 +316,25 @@ pub struct PageWriter {
 impl PageWriter {
     /// A writer of `meta/<job>/0.jsonl.zst` and on.
     pub fn new(repository: SharedRepository, job: JobId) -> Self {
-        Self { repository, job, next: AtomicU64::new(0), stored: AtomicU64::new(0), known: Mutex::default() }
+        Self {
+            repository,
+            job,
+            target: PAGE_TARGET,
+            next: AtomicU64::new(0),
+            stored: AtomicU64::new(0),
+            known: Mutex::default(),
+        }
+    }
+
+    /// Begins the next page at another number of plain bytes than [`PAGE_TARGET`].
+    #[must_use]
+    pub fn target(mut self, bytes: usize) -> Self {
+        self.target = bytes.clamp(1, PAGE_TARGET);
+        self
+    }
+
+    pub(crate) fn page_target(&self) -> usize {
+        self.target
     }
 
     /// The store.

@@ -1,15 +1,15 @@
 //! Writing the tree, level by level, with one page in memory at a time.
 
 use super::{
-    Children, DocumentRef, FileEntry, ObjectEntry, PAGE_TARGET, PageDraft, PageEntry, PageRef, PageWriter,
-    PartitionEntry, Totals, read_page,
+    Children, DocumentRef, FileEntry, ObjectEntry, PageDraft, PageEntry, PageRef, PageWriter, PartitionEntry,
+    Totals, read_page,
 };
 use crate::{Document, Error, ErrorKind, LiveObject, Result};
 use std::sync::Arc;
 
-/// Below this many plain bytes a page is merged with its neighbour when one
+/// A page below this part of its target is merged with its neighbour when one
 /// of them is written anyway.
-const PAGE_SMALL: usize = PAGE_TARGET / 4;
+const SMALL: usize = 4;
 
 /// Writes the file entries of one partition.
 pub type FileWriter = EntryWriter<FileEntry>;
@@ -61,7 +61,7 @@ impl<T: PageEntry> EntryWriter<T> {
         let key = entry.sort_key(self.count);
         self.advance(&key, &key)?;
         let line = PageDraft::line(&entry).map_err(|e| e.with(T::NAME, key.escape_debug()))?;
-        if !self.draft.has_room(line.len()) {
+        if !self.draft.has_room(line.len(), self.pages.page_target()) {
             self.flush().await?;
         }
         self.totals.add(&entry.totals());
@@ -120,8 +120,9 @@ impl EntryWriter<PartitionEntry> {
     /// # Errors
     /// As [`EntryWriter::push`].
     pub async fn reuse(&mut self, page: PageRef) -> Result<()> {
+        let target = self.pages.page_target();
         let together = self.draft.plain_len() as u64 + page.plain_len;
-        if !self.draft.is_empty() && self.draft.plain_len() < PAGE_SMALL && together <= PAGE_TARGET as u64 {
+        if !self.draft.is_empty() && self.draft.plain_len() < target / SMALL && together <= target as u64 {
             match read_page::<PartitionEntry>(&**self.pages.repository(), &page, 0).await {
                 Ok(entries) => {
                     for entry in entries {
@@ -148,7 +149,7 @@ impl EntryWriter<PartitionEntry> {
     /// # Errors
     /// Whatever the store gives.
     pub async fn cut(&mut self) -> Result<()> {
-        if self.draft.plain_len() >= PAGE_SMALL {
+        if self.draft.plain_len() >= self.pages.page_target() / SMALL {
             self.flush().await?;
         }
         Ok(())
