@@ -4,48 +4,75 @@ use crate::{
     backend::Shared,
     error::os,
     lister::{Entry, entries},
-    root::{Root, split},
+    root::{Root, is_directory, split},
     staged::lock,
 };
 use rockhold_core::{Key, Result, STAGED_PREFIX};
 use rustix::{
+    fd::OwnedFd,
     fs::{self, AtFlags, FlockOperation},
     io::Errno,
 };
-use std::collections::BTreeSet;
+use std::{collections::BTreeSet, sync::Arc};
+
+/// How many objects are deleted under one lock: few enough that somebody who
+/// waits to compare and replace does not wait long.
+const LOCKED_TOGETHER: usize = 64;
 
 /// Deletes objects, then the directories that are empty now: a store of
 /// objects has no directories of its own.
 pub(crate) fn delete(shared: &Shared, keys: &[Key]) -> Result<Vec<Result<()>>> {
     let root = &shared.root;
-    let mut directories = BTreeSet::new();
     let mut results = Vec::with_capacity(keys.len());
-    for key in keys {
-        let (path, _) = split(key.as_str());
-        let result = unlink(root, key).map_err(|errno| os(errno, "delete", key));
-        if matches!(result, Ok(true)) {
-            shared.durability.emptied(path);
-            directories.insert(path);
+    let mut emptied = BTreeSet::new();
+    for batch in keys.chunks(LOCKED_TOGETHER) {
+        let locked = lock(root, FlockOperation::LockShared);
+        let mut at = Directory { path: "", opened: Ok(Arc::clone(root.fd())), lost_entries: false };
+        for key in batch {
+            let (path, name) = split(key.as_str());
+            if at.path != path {
+                std::mem::replace(&mut at, Directory::open(root, path)).close(shared, &mut emptied);
+            }
+            let removed = locked.as_ref().map_err(|errno| *errno).and_then(|_| at.unlink(name));
+            results.push(removed.map_err(|errno| os(errno, "delete", key)));
         }
-        results.push(result.map(drop));
+        at.close(shared, &mut emptied);
     }
-    directories.into_iter().for_each(|path| prune(root, path));
+    emptied.into_iter().for_each(|path| prune(root, path));
     Ok(results)
 }
 
-/// Whether an object was there.
-fn unlink(root: &Root, key: &Key) -> rustix::io::Result<bool> {
-    let (path, name) = split(key.as_str());
-    let _lock = lock(root, FlockOperation::LockShared)?;
-    let removed = root
-        .open_directory(path)
-        .and_then(|directory| fs::unlinkat(&directory, name, AtFlags::empty()))
-        .map(|()| true);
-    match removed {
-        // A directory is not an object; what says so differs between systems.
-        Err(Errno::NOENT | Errno::NOTDIR | Errno::ISDIR) => Ok(false),
-        Err(Errno::PERM) if root.open_directory(key.as_str()).is_ok() => Ok(false),
-        other => other,
+/// The directory of the keys that are deleted at the moment.
+struct Directory<'a> {
+    path: &'a str,
+    opened: rustix::io::Result<Arc<OwnedFd>>,
+    lost_entries: bool,
+}
+
+impl<'a> Directory<'a> {
+    fn open(root: &Root, path: &'a str) -> Self {
+        Self { path, opened: root.open_directory(path), lost_entries: false }
+    }
+
+    fn unlink(&mut self, name: &str) -> rustix::io::Result<()> {
+        let opened = self.opened.as_ref().map_err(|errno| *errno);
+        match opened.and_then(|directory| fs::unlinkat(directory, name, AtFlags::empty())) {
+            Ok(()) => {
+                self.lost_entries = true;
+                Ok(())
+            }
+            // A directory is not an object; what says so differs between systems.
+            Err(Errno::NOENT | Errno::NOTDIR | Errno::ISDIR) => Ok(()),
+            Err(Errno::PERM) if opened.is_ok_and(|directory| is_directory(directory, name)) => Ok(()),
+            Err(errno) => Err(errno),
+        }
+    }
+
+    fn close(self, shared: &Shared, emptied: &mut BTreeSet<&'a str>) {
+        if self.lost_entries {
+            shared.durability.emptied(self.path);
+            emptied.insert(self.path);
+        }
     }
 }
 

@@ -7,7 +7,7 @@ use crate::{
 use rockhold_core::{Key, ObjectMeta, Result, Timestamp};
 use rustix::{
     fd::{AsFd, OwnedFd},
-    fs::{self, FileType, Mode, OFlags, Stat},
+    fs::{self, AtFlags, FileType, Mode, OFlags, Stat},
     io::Errno,
 };
 use std::{
@@ -133,6 +133,12 @@ pub(crate) fn split(path: &str) -> (&str, &str) {
     path.rsplit_once('/').unwrap_or(("", path))
 }
 
+/// Whether a directory has a directory of this name in it.
+pub(crate) fn is_directory(directory: &OwnedFd, name: &str) -> bool {
+    let found = fs::statat(directory, name, AtFlags::SYMLINK_NOFOLLOW);
+    found.is_ok_and(|stat| FileType::from_raw_mode(stat.st_mode) == FileType::Directory)
+}
+
 /// Creates the root and makes it durable, so that a barrier need not look above it.
 fn create_root(path: &Path) -> Result<()> {
     let failed = |errno: Errno, at: &Path| os(errno, "create", at.display());
@@ -170,4 +176,35 @@ pub(crate) fn etag(stat: &Stat) -> String {
 pub(crate) fn meta(key: Key, stat: &Stat) -> ObjectMeta {
     let millis = stat.st_mtime.saturating_mul(1000) + (stat.st_mtime_nsec as i64) / 1_000_000;
     ObjectMeta::new(key, stat.st_size as u64).with_etag(etag(stat)).with_modified(Timestamp(millis))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::os::unix::fs::symlink;
+
+    #[test]
+    fn without_openat2_links_are_not_followed_either() {
+        let directory = tempfile::tempdir().unwrap();
+        let root = directory.path().join("root");
+        for path in ["outside", "root/a/b"] {
+            std::fs::create_dir_all(directory.path().join(path)).unwrap();
+        }
+        for path in ["outside/x", "root/x", "root/a/b/x"] {
+            std::fs::write(directory.path().join(path), "bytes").unwrap();
+        }
+        symlink(directory.path().join("outside"), root.join("a/link")).unwrap();
+        symlink(directory.path().join("outside/x"), root.join("a/b/link")).unwrap();
+
+        let mut root = Root::open(root, false).unwrap();
+        root.in_one_step = false;
+        let open = |path: &str| root.open_file(&Key::new(path).unwrap()).map(drop);
+        assert_eq!(open("x"), Ok(()));
+        assert_eq!(open("a/b/x"), Ok(()));
+        assert_eq!(open("a/b/missing"), Err(Errno::NOENT));
+        assert!(open("a/link/x").is_err());
+        assert!(open("a/b/link").is_err());
+        assert!(root.make_directory("a/link/new").is_err());
+        assert!(root.make_directory("a/b/new/deep").is_ok());
+    }
 }

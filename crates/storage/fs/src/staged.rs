@@ -3,7 +3,7 @@
 use crate::{
     error::{io, os},
     platform::rename_new,
-    root::{Root, etag, meta, split},
+    root::{Root, etag, is_directory, meta, split},
 };
 use rockhold_core::{Error, ErrorKind, Key, ObjectMeta, Result, STAGED_PREFIX, WriteMode};
 use rustix::{
@@ -137,7 +137,7 @@ impl Staged {
     fn rename_new(&self, name: &str, operation: &'static str) -> Result<()> {
         match rename_new(&self.directory, &self.name, name) {
             Ok(()) => Ok(()),
-            Err(Errno::EXIST) if self.is_directory(name) => {
+            Err(Errno::EXIST) if is_directory(&self.directory, name) => {
                 // An empty one may be left by somebody who died before filling it.
                 let emptied = fs::unlinkat(&self.directory, name, AtFlags::REMOVEDIR);
                 match emptied.and_then(|()| rename_new(&self.directory, &self.name, name)) {
@@ -155,11 +155,6 @@ impl Staged {
             Err(Errno::ISDIR | Errno::EXIST | Errno::NOTEMPTY) => Err(self.is_prefix(operation)),
             Err(errno) => Err(self.rename_failed(errno, operation)),
         }
-    }
-
-    fn is_directory(&self, name: &str) -> bool {
-        let found = fs::statat(&self.directory, name, AtFlags::SYMLINK_NOFOLLOW);
-        found.is_ok_and(|stat| FileType::from_raw_mode(stat.st_mode) == FileType::Directory)
     }
 
     fn is_prefix(&self, operation: &'static str) -> Error {

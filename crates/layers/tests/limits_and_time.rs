@@ -1,0 +1,114 @@
+//! Permits, byte rates and timeouts, by a clock that stands still.
+
+mod support;
+
+use futures::future::join_all;
+use rockhold_core::{Effect, ErrorKind, GetRequest, MemoryRepository, PutRequest, SharedRepository};
+use rockhold_layers::{
+    Failure, Fault, FaultPlan, Layers, Limiter, Limits, Metrics, Operation, RetryPolicy, Scope, Timeouts,
+};
+use std::{sync::Arc, time::Duration};
+use support::{key, must};
+use tokio::time::Instant;
+
+fn memory() -> SharedRepository {
+    Arc::new(MemoryRepository::new())
+}
+
+#[tokio::test(start_paused = true)]
+async fn no_more_calls_than_permits_run_at_once() {
+    let plan = FaultPlan::new();
+    plan.on(Scope::all(), Fault::Stall(Duration::from_secs(1)));
+    let stalled = Layers::new().fault(plan).around(memory());
+    let repository = Layers::new().limit(Limiter::new(Limits::default().calls(3))).around(stalled);
+    let begun = Instant::now();
+    let puts = (0..10).map(|n| repository.put(PutRequest::new(key(&format!("k{n}")), "bytes")));
+    join_all(puts).await.into_iter().for_each(|result| drop(must(result)));
+    // Ten calls of a second each, three at a time.
+    assert_eq!(begun.elapsed(), Duration::from_secs(4));
+}
+
+#[tokio::test(start_paused = true)]
+async fn waiting_for_a_permit_does_not_count_against_the_time_of_a_call() {
+    let plan = FaultPlan::new();
+    plan.on(Scope::all(), Fault::Stall(Duration::from_secs(9)));
+    let repository = Layers::new()
+        .limit(Limiter::new(Limits::default().calls(1)))
+        .timeout(Timeouts::default().transfer(Duration::from_secs(10)))
+        .fault(plan)
+        .around(memory());
+    let puts = (0..5).map(|n| repository.put(PutRequest::new(key(&format!("k{n}")), "bytes")));
+    join_all(puts).await.into_iter().for_each(|result| drop(must(result)));
+}
+
+#[tokio::test(start_paused = true)]
+async fn bytes_are_sent_and_received_at_their_rate() {
+    let limiter = Limiter::new(Limits::default().upload(1000).download(500));
+    let repository = Layers::new().limit(limiter).around(memory());
+    let begun = Instant::now();
+    for n in 0..5 {
+        must(repository.put(PutRequest::new(key(&format!("k{n}")), vec![0; 2000])).await);
+    }
+    // The first is sent at once; each later one waits for the one before.
+    assert_eq!(begun.elapsed(), Duration::from_secs(8));
+    let begun = Instant::now();
+    for n in 0..3 {
+        must(must(repository.get(GetRequest::new(key(&format!("k{n}")))).await).read_all(9999).await);
+    }
+    assert_eq!(begun.elapsed(), Duration::from_secs(8));
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_stalled_call_times_out_as_possibly_applied_and_gives_its_permit_back() {
+    let plan = FaultPlan::new();
+    plan.on(Scope::operation(Operation::Put).times(1), Fault::Stall(Duration::from_secs(3600)));
+    let layers = Layers::new().limit(Limiter::new(Limits::default().calls(1))).timeout(Timeouts::default());
+    let repository = layers.clone().fault(plan.clone()).around(memory());
+    let error = repository.put(PutRequest::new(key("a"), "bytes")).await.unwrap_err();
+    assert_eq!((error.kind(), error.effect()), (ErrorKind::TimedOut, Effect::MaybeApplied));
+    assert!(error.is_temporary());
+    assert_eq!(error.to_string(), "put a: no answer within 120s");
+    must(repository.put(PutRequest::new(key("a"), "bytes")).await);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_stalled_stream_times_out_and_is_continued() {
+    let plan = FaultPlan::new();
+    let hour = Duration::from_secs(3600);
+    plan.on(Scope::operation(Operation::Get).times(1), Fault::StallStream(600_000, hour));
+    let metrics = Metrics::new();
+    let store = memory();
+    must(store.put(PutRequest::new(key("a"), vec![7; 2_000_000])).await);
+    let repository = Layers::new()
+        .metrics(metrics.clone())
+        .retry(RetryPolicy::default())
+        .timeout(Timeouts::default())
+        .fault(plan.clone())
+        .around(store);
+    let begun = Instant::now();
+    let read = must(must(repository.get(GetRequest::new(key("a"))).await).read_all(1 << 30).await);
+    assert_eq!(read.len(), 2_000_000);
+    assert!(begun.elapsed() < Duration::from_secs(130), "{:?}", begun.elapsed());
+    assert_eq!(plan.passed(), 2);
+    // For the caller it was one call and one stream.
+    assert_eq!(metrics.of(Operation::Get).succeeded, 1);
+    assert_eq!(metrics.of(Operation::Read).succeeded, 1);
+}
+
+#[tokio::test(start_paused = true)]
+async fn metrics_tell_success_failure_and_abandonment_with_their_times() {
+    let plan = FaultPlan::new();
+    plan.at(1, Fault::Stall(Duration::from_secs(2)));
+    plan.at(2, Fault::before(Failure::permanent(ErrorKind::PermissionDenied)));
+    plan.at(3, Fault::Stall(Duration::from_secs(5)));
+    let metrics = Metrics::new();
+    let repository = Layers::new().metrics(metrics.clone()).fault(plan).around(memory());
+    let put = || repository.put(PutRequest::new(key("a"), "bytes"));
+    must(put().await);
+    put().await.unwrap_err();
+    tokio::time::timeout(Duration::from_secs(1), put()).await.unwrap_err();
+    let of = metrics.of(Operation::Put);
+    assert_eq!((of.succeeded, of.failed, of.dropped), (1, 1, 1));
+    assert_eq!(of.time, Duration::from_secs(3));
+    assert_eq!(of.classes.iter().sum::<u64>(), 3);
+}
