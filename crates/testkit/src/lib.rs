@@ -4,7 +4,8 @@
 //! A suite has one function for each behaviour that a contract promises, named
 //! by the number of the sentence in the contract. [`repository_conformance!`]
 //! expands into one test for each of them; [`repository::run_all`] runs them
-//! one after the other, for stores that are dear to set up.
+//! one after the other, for stores that are dear to set up. [`codec::run_all`]
+//! does the same for the objects of one kind.
 //!
 //! ```no_run
 //! use rockhold_testkit::repository::Subject;
@@ -20,6 +21,7 @@
 // This crate is tests: what does not hold, panics.
 #![allow(clippy::panic)]
 
+pub mod codec;
 mod expect;
 pub mod repository;
 
