@@ -17,6 +17,10 @@ pub(crate) fn status_code(error: &Error) -> &'static str {
 
 /// `[CODE, msg: text]`, as the Status column shows it.
 pub(crate) fn status_text(error: &Error) -> String {
+    // Where a cancel struck says nothing; clients match StarRocks's text.
+    if error.kind() == ErrorKind::Cancelled {
+        return format!("[COMMON_ERROR, msg: {}]", error.message());
+    }
     format!("[{}, msg: {error}]", status_code(error))
 }
 

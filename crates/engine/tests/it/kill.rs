@@ -8,7 +8,6 @@ use rockhold_core::{ErrorKind, ObjectName};
 use rockhold_layers::{Failure, Fault, FaultPlan, Moment};
 use std::path::{Path, PathBuf};
 
-const REPOSITORY: &str = "CREATE REPOSITORY r WITH BROKER ON LOCATION \"mem://r\"";
 const BACKUP: &str = "BACKUP DATABASE d SNAPSHOT s TO r";
 
 fn table() -> ObjectName {
@@ -125,25 +124,9 @@ where
 async fn start_with_table() -> Start {
     let start = Start { dir: tempfile::tempdir().unwrap(), memory: MemoryFactory::default() };
     let w = world(start.dir.path(), &start.memory, &FaultPlan::new()).await;
-    w.store.change(rockhold_warehouse_store::Change::CreateDatabase { name: "d".into() }).await.unwrap();
-    w.create_table(&table()).await;
-    w.load(&table(), 1).await;
-    w.load(&table(), 50).await;
-    w.sql(REPOSITORY).await.unwrap();
+    w.set_up(2).await;
     drop(w);
     start
-}
-
-/// RESTORE of the snapshot `s`, with the timestamp that it has.
-async fn restore_statement(w: &World, target: &str) -> String {
-    let rows =
-        w.engine.show_snapshots("r", rockhold_engine::SnapshotFilter::Label("s".into())).await.unwrap();
-    let rows = rows.collect().await.unwrap();
-    assert_eq!(rows[0][2].as_deref(), Some("OK"), "{rows:?}");
-    let timestamp = rows[0][1].clone().unwrap();
-    format!(
-        "RESTORE SNAPSHOT s FROM r DATABASE d{target} PROPERTIES (\"backup_timestamp\" = \"{timestamp}\")"
-    )
 }
 
 /// Everything that lies in the warehouse's data and staging folders.
@@ -191,7 +174,7 @@ async fn a_backup_killed_at_every_step_gives_a_whole_snapshot_or_none() {
             } else {
                 assert_eq!(listed[0][2].as_deref(), Some("OK"), "{listed:?}");
             }
-            w.done(&restore_statement(&w, " AS copy").await).await;
+            w.done(&w.restore_statement("s", " AS copy").await).await;
             let mut copy = w.visible(&ObjectName::new("copy", "t")).await.unwrap();
             copy[0].clone_from(&rows[0]);
             assert_eq!(copy, rows, "the snapshot holds the rows");
@@ -211,7 +194,7 @@ async fn a_restore_into_nothing_killed_at_every_step_is_whole_or_leaves_nothing(
         let rows = w.visible(&table()).await.unwrap();
         w.store.change(rockhold_warehouse_store::Change::DropDatabase { name: "d".into() }).await.unwrap();
         w.store.reclaim().await.unwrap();
-        (rows, restore_statement(&w, "").await)
+        (rows, w.restore_statement("s", "").await)
     };
     assert!(files(start.dir.path()).is_empty());
     start.memory = start.memory.fork();
@@ -247,11 +230,11 @@ async fn a_restore_over_a_table_killed_at_every_step_gives_the_old_rows_or_the_n
         w.load(&table(), 70).await;
         let truncate = rockhold_warehouse_store::Change::TruncatePartitions {
             table: table(),
-            names: Some(vec!["p1".into()]),
+            names: Some(vec!["p001".into()]),
         };
         w.store.change(truncate).await.unwrap();
         w.store.reclaim().await.unwrap();
-        (backed_up, w.visible(&table()).await.unwrap(), restore_statement(&w, "").await)
+        (backed_up, w.visible(&table()).await.unwrap(), w.restore_statement("s", "").await)
     };
     assert_ne!(backed_up, changed);
     let again = restore.clone();

@@ -1,4 +1,7 @@
 //! The engine over the real warehouse directory and an in-memory repository.
 
+mod change;
+mod damage;
+mod jobs;
 mod kill;
 mod support;

@@ -8,7 +8,7 @@ use rockhold_core::{
     RepositoryFactory, Result,
 };
 use rockhold_engine::{Engine, EngineBuilder, EngineConfig, Executed, JobHandle};
-use rockhold_layers::{FaultPlan, Layers, Passage};
+use rockhold_layers::{Counters, FaultPlan, Layers, Passage};
 use rockhold_model::{
     Column, DataType, Distribution, KeyModel, Partition, PartitionValue, Partitioning, TableDefinition,
 };
@@ -74,6 +74,8 @@ fn hook(plan: FaultPlan) -> rockhold_warehouse_store::FaultHook {
 pub(crate) struct World {
     pub(crate) store: Store,
     pub(crate) engine: Engine,
+    /// What reached the repository.
+    pub(crate) counters: Counters,
 }
 
 /// Opens the directory; every effect of store and repository passes `plan`.
@@ -85,9 +87,10 @@ pub(crate) async fn open(dir: &Path, memory: &MemoryFactory, plan: &FaultPlan) -
     options.lock_wait = std::time::Duration::from_secs(10);
     options.fault = Some(hook(plan.clone()));
     let store = Store::open(dir, options).await?;
+    let counters = Counters::new();
     let layers = {
-        let plan = plan.clone();
-        move |repository| Layers::new().fault(plan.clone()).around(repository)
+        let (plan, counters) = (plan.clone(), counters.clone());
+        move |repository| Layers::new().count(counters.clone()).fault(plan.clone()).around(repository)
     };
     // One upload at a time, so that every run numbers its calls alike.
     let config = EngineConfig {
@@ -104,7 +107,7 @@ pub(crate) async fn open(dir: &Path, memory: &MemoryFactory, plan: &FaultPlan) -
         .storage(Arc::new(memory.clone()))?
         .layer(layers)
         .build();
-    Ok(World { store, engine })
+    Ok(World { store, engine, counters })
 }
 
 impl World {
@@ -129,14 +132,22 @@ impl World {
         self.engine.execute(&parse_one(sql)?, None).await.map(|_| ())
     }
 
-    /// Rows of one file per partition: their numbers begin at `first`.
+    /// Rows of one file for every partition: their numbers begin at `first`.
     pub(crate) async fn load(&self, table: &ObjectName, first: i32) {
+        self.load_into(table, first, |_| true).await;
+    }
+
+    /// As `load`, for the partitions whose names are taken.
+    pub(crate) async fn load_into(&self, table: &ObjectName, first: i32, take: impl Fn(&str) -> bool) {
         let schema = Arc::new(Schema::new(vec![
             Field::new("k", Arrow::Int32, true),
             Field::new("v", Arrow::Utf8, true),
         ]));
         let load = self.store.begin_load(table, None).await.unwrap();
         for (i, partition) in load.partitions().into_iter().enumerate() {
+            if !take(&partition.definition.name) {
+                continue;
+            }
             let numbers: Vec<i32> = (0..5).map(|n| first + n + 100 * i as i32).collect();
             let texts: Vec<String> = numbers.iter().map(|n| format!("row {n}")).collect();
             let batch = RecordBatch::try_new(
@@ -150,8 +161,8 @@ impl World {
         load.commit().await.unwrap();
     }
 
-    pub(crate) async fn create_table(&self, table: &ObjectName) {
-        let (definition, partitions) = definition(&table.name);
+    pub(crate) async fn create_table(&self, table: &ObjectName, partitions: usize) {
+        let (definition, partitions) = definition(&table.name, partitions);
         let object = NewObject {
             namespace: Namespace::Relation,
             kind: KindId::TABLE,
@@ -161,6 +172,28 @@ impl World {
             partitions,
         };
         self.store.change(Change::CreateObject(object)).await.unwrap();
+    }
+
+    /// A database `d` with the table `t` of so many partitions, loaded twice,
+    /// and the repository `r`.
+    pub(crate) async fn set_up(&self, partitions: usize) {
+        self.store.change(Change::CreateDatabase { name: "d".into() }).await.unwrap();
+        let table = ObjectName::new("d", "t");
+        self.create_table(&table, partitions).await;
+        self.load(&table, 1).await;
+        self.load(&table, 50).await;
+        self.sql("CREATE REPOSITORY r WITH BROKER ON LOCATION \"mem://r\"").await.unwrap();
+    }
+
+    /// RESTORE of the snapshot `label`, with the timestamp that it has.
+    pub(crate) async fn restore_statement(&self, label: &str, target: &str) -> String {
+        let filter = rockhold_engine::SnapshotFilter::Label(label.into());
+        let rows = self.engine.show_snapshots("r", filter).await.unwrap().collect().await.unwrap();
+        assert_eq!(rows[0][2].as_deref(), Some("OK"), "{rows:?}");
+        let timestamp = rows[0][1].clone().unwrap();
+        format!(
+            "RESTORE SNAPSHOT {label} FROM r DATABASE d{target} PROPERTIES (\"backup_timestamp\" = \"{timestamp}\")"
+        )
     }
 
     /// What a user can see of a table: its definition, and for each partition
@@ -192,7 +225,8 @@ impl World {
     }
 }
 
-pub(crate) fn definition(name: &str) -> (TableDefinition, Vec<Partition>) {
+/// A table of `count` range partitions `p001`, `p002`, … of 100 numbers each.
+pub(crate) fn definition(name: &str, count: usize) -> (TableDefinition, Vec<Partition>) {
     let mut key = Column::new("k", DataType::Int);
     key.key = true;
     let range = |name: &str, low: &str, high: &str| {
@@ -219,5 +253,7 @@ pub(crate) fn definition(name: &str) -> (TableDefinition, Vec<Partition>) {
         rollups: Vec::new(),
         properties: [("replication_num".to_owned(), "3".to_owned())].into_iter().collect(),
     };
-    (definition, vec![range("p1", "0", "100"), range("p2", "100", "200")])
+    let bound = |n: usize| (n * 100).to_string();
+    let partitions = (0..count).map(|n| range(&format!("p{:03}", n + 1), &bound(n), &bound(n + 1))).collect();
+    (definition, partitions)
 }

@@ -1,0 +1,119 @@
+//! One job of a database at a time; cancelling; worker pools.
+
+use crate::support::{MemoryFactory, World, open};
+use rockhold_core::ObjectName;
+use rockhold_layers::{Fault, FaultPlan, Operation, Scope};
+use std::time::Duration;
+
+const BACKUP: &str = "BACKUP DATABASE d SNAPSHOT s TO r";
+
+/// A world whose data uploads and downloads take a while.
+async fn slow(dir: &tempfile::TempDir) -> (World, MemoryFactory, FaultPlan) {
+    let (memory, plan) = (MemoryFactory::default(), FaultPlan::new());
+    let w = open(dir.path(), &memory, &plan).await.unwrap();
+    w.set_up(4).await;
+    let data = rockhold_core::Key::new("data").unwrap();
+    for operation in [Operation::Put, Operation::Get] {
+        plan.on(Scope::operation(operation).below(data.clone()), Fault::Stall(Duration::from_millis(300)));
+    }
+    (w, memory, plan)
+}
+
+async fn until(w: &World, state: &str) {
+    loop {
+        if w.engine.running_jobs().iter().any(|job| job.record().state == state) {
+            return;
+        }
+        tokio::time::sleep(Duration::from_millis(5)).await;
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_second_job_of_a_database_is_refused_while_one_runs() {
+    let dir = tempfile::tempdir().unwrap();
+    let (w, _, _) = slow(&dir).await;
+    let job = w.submit(BACKUP).await.unwrap();
+    let error = w.submit("BACKUP DATABASE d SNAPSHOT s2 TO r").await.unwrap_err();
+    assert_eq!(error.errno, 5064);
+    assert_eq!(error.to_string(), "Can only run one backup or restore job of a database at same time");
+    let error = w.sql("DROP REPOSITORY r").await.unwrap_err();
+    assert_eq!(error.to_string(), "Backup or restore job is running on this repository. Can not drop it");
+    assert_eq!(job.wait().await.state, "FINISHED");
+    w.sql("DROP REPOSITORY r").await.unwrap();
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_cancelled_backup_leaves_no_file_and_frees_its_label() {
+    let dir = tempfile::tempdir().unwrap();
+    let (w, memory, _) = slow(&dir).await;
+    let job = w.submit(BACKUP).await.unwrap();
+    until(&w, "UPLOADING").await;
+    w.sql("CANCEL BACKUP FROM d").await.unwrap();
+    let record = job.wait().await;
+    assert_eq!(record.state, "CANCELLED");
+    assert_eq!(rockhold_engine::job_status(&record), "[COMMON_ERROR, msg: user cancelled]");
+    let left = memory.repository("mem://r/__rockhold_repository_r").objects();
+    let left: Vec<_> =
+        left.keys().filter(|k| k.as_str().starts_with("data/") || k.as_str().starts_with("meta/")).collect();
+    assert!(left.is_empty(), "{left:?}");
+    let error = w.sql("CANCEL BACKUP FROM d").await.unwrap_err();
+    assert_eq!(
+        error.to_string(),
+        "Failed to cancel job: Job with label s can not be cancelled. state: CANCELLED"
+    );
+    w.done(BACKUP).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_cancelled_restore_leaves_nothing_and_the_target_as_it_was() {
+    let dir = tempfile::tempdir().unwrap();
+    let (w, _, _) = slow(&dir).await;
+    w.done(BACKUP).await;
+    let table = ObjectName::new("d", "t");
+    let truncate = rockhold_warehouse_store::Change::TruncatePartitions { table: table.clone(), names: None };
+    w.store.change(truncate).await.unwrap();
+    w.store.reclaim().await.unwrap();
+    let before = w.visible(&table).await.unwrap();
+    let restore = w.restore_statement("s", "").await;
+    let job = w.submit(&restore).await.unwrap();
+    until(&w, "DOWNLOADING").await;
+    let error = w.store.snapshot(std::slice::from_ref(&table)).await.unwrap_err();
+    assert!(error.to_string().contains("RESTORE"), "{error}");
+    w.sql("CANCEL RESTORE FROM d").await.unwrap();
+    let record = job.wait().await;
+    assert_eq!(
+        rockhold_engine::job_status(&record),
+        "[COMMON_ERROR, msg: user cancelled, current state: DOWNLOADING]"
+    );
+    assert_eq!(w.visible(&table).await.unwrap(), before);
+    w.done(&restore).await;
+    assert_eq!(w.visible(&table).await.unwrap().len(), 9);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn show_has_the_columns_of_starrocks() {
+    let dir = tempfile::tempdir().unwrap();
+    let (w, _, _) = slow(&dir).await;
+    assert!(w.engine.show_backup(Some("d")).await.unwrap().collect().await.unwrap().is_empty());
+    assert_eq!(w.engine.show_backup(Some("nodb")).await.unwrap_err().errno, 5501);
+    w.done("BACKUP SNAPSHOT d.s TO r ON (t PARTITION (P001, p002))").await;
+    let rows = w.engine.show_backup(Some("d")).await.unwrap().collect().await.unwrap();
+    let cell = |n: usize| rows[0][n].clone().unwrap_or_else(|| "NULL".into());
+    assert!(cell(0).parse::<i64>().unwrap() > 0);
+    assert_eq!(cell(4), "[d.tPARTITIONS (p001, p002) AS t]");
+    assert_eq!(
+        (cell(1), cell(2), cell(3), cell(12), cell(13)),
+        ("s".into(), "d".into(), "FINISHED".into(), "[OK]".into(), "86400".into())
+    );
+    assert!(rows[0][5..9].iter().all(|time| time.as_ref().is_some_and(|t| t.len() == 19)), "{rows:?}");
+    w.done(&w.restore_statement("s", " AS e").await).await;
+    let rows = w.engine.show_restore(Some("e"), None).await.unwrap().collect().await.unwrap();
+    let cell = |n: usize| rows[0][n].clone().unwrap_or_else(|| "NULL".into());
+    assert_eq!(
+        (cell(3), cell(4), cell(5), cell(6)),
+        ("e".into(), "FINISHED".into(), "false".into(), "3".into())
+    );
+    assert_eq!(cell(7), "t PARTITIONS [p001, p002]");
+    // A database shows its last job only.
+    assert_eq!(w.engine.show_backup(None).await.unwrap().collect().await.unwrap().len(), 1);
+}
