@@ -3,6 +3,9 @@
 //! * [`Parser`], [`parse_one`], [`check`]: from text to [`ast::Statement`];
 //! * [`ast`]: the syntax tree. `Display` prints every node as SQL that parses to
 //!   an equal tree;
+//! * [`analyze`]: what statements mean as far as no catalog is needed, above all
+//!   CREATE TABLE as a [`rockhold_model::TableDefinition`];
+//! * [`show_create_table`] and its like: StarRocks's text of a definition;
 //! * [`SqlError`]: refusals with StarRocks's numbers, texts and places;
 //! * [`KindWords`]: the words for kinds of object in BACKUP and RESTORE. Kinds
 //!   are open: whoever adds an object type hands its words to the parser;
@@ -14,6 +17,7 @@
 //! `@@x` are one quoted identifier with its signs; `FILES("k" = "v")` is a table
 //! function over comparisons of string literals.
 
+pub mod analyze;
 pub mod ast;
 mod check;
 mod error;
@@ -21,6 +25,7 @@ mod keywords;
 mod kinds;
 mod lexer;
 mod parser;
+mod show_create;
 mod span;
 
 pub use check::{Checked, check};
@@ -29,4 +34,8 @@ pub use keywords::is_reserved;
 pub use kinds::{KindWords, STATEMENT_KINDS, default_kinds};
 pub use lexer::{Token, TokenKind, tokenize};
 pub use parser::{Parsed, Parser, StarRocksDialect, parse_expression, parse_one, parse_query, parse_type};
+pub use show_create::{
+    show_create_catalog, show_create_materialized_view, show_create_table, show_create_view,
+    time_function_text,
+};
 pub use span::Span;

@@ -1,0 +1,48 @@
+//! From a syntax tree to what it means, as far as no catalog is needed.
+//!
+//! * [`create_table`], [`create_table_like`], [`create_table_as`]: a definition
+//!   and its partitions, with StarRocks's defaults;
+//! * [`add_partitions`]: the partitions of ALTER TABLE … ADD;
+//! * [`automatic_partition`]: the partition that a load creates for its rows;
+//! * [`RangeBound`], [`range_text`]: comparing rows with ranges, and StarRocks's
+//!   text of a range;
+//! * [`backup_options`], [`restore_options`], [`check_restore_items`],
+//!   [`check_create_repository`], [`snapshot_filter`]: properties and shapes of
+//!   the backup statements;
+//! * [`names`]: rules for names.
+//!
+//! Deliberately absent: whether objects exist, privileges, and anything that
+//! depends on the state of a warehouse. Refusals carry StarRocks's numbers and
+//! words.
+
+mod automatic;
+mod backup;
+mod cluster;
+mod column;
+mod column_default;
+mod expression;
+mod index;
+mod key;
+mod list;
+pub mod names;
+mod partition;
+mod properties;
+mod range;
+mod range_batch;
+mod table;
+
+pub use automatic::{automatic_partition, time_range};
+pub use backup::{
+    BackupOptions, BackupType, RestoreOptions, SnapshotFilter, backup_options, check_backup_names,
+    check_catalogs, check_create_repository, check_drop_repository, check_restore_items, parse_ttl,
+    restore_options, snapshot_filter,
+};
+pub use cluster::Cluster;
+pub use expression::output_type;
+pub use partition::{add_partitions, parse_list_value};
+pub use range::{RangeBound, range_key_types, range_text};
+pub use table::{Analyzed, create_table, create_table_as, create_table_like};
+
+use crate::SqlError;
+
+type Result<T> = std::result::Result<T, SqlError>;
