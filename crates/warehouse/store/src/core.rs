@@ -33,14 +33,20 @@ pub(crate) struct Core {
     pub(crate) cluster: ClusterId,
     pub(crate) zone: Tz,
     pub(crate) owner: Owner,
-    /// synchronous=FULL: what it commits survives power loss.
-    writer: Mutex<Connection>,
-    /// synchronous=NORMAL, for pins: after power loss their owner is gone too.
-    notes: Mutex<Connection>,
+    writers: Mutex<Writers>,
     readers: Mutex<Vec<Connection>>,
     lock: Mutex<Option<WriterLock>>,
     /// Loads of one table run one after the other; see `load.rs`.
     tables: Mutex<HashMap<i64, Arc<tokio::sync::Mutex<()>>>>,
+}
+
+/// The connections that write. They share a mutex, since SQLite would let the
+/// second one poll.
+struct Writers {
+    /// synchronous=FULL: what it commits survives power loss.
+    durable: Connection,
+    /// synchronous=NORMAL, for pins: after power loss their owner is gone too.
+    notes: Connection,
 }
 
 /// No data is left half-changed by a panic while one of our locks is held: transactions roll back.
@@ -61,9 +67,9 @@ impl Core {
         layout.check_file_system()?;
         let catalog = layout.catalog();
         let at = |e: Error| e.during("open").at(layout.root().display());
-        let writer = connect(&catalog, "FULL").map_err(at)?;
+        let durable = connect(&catalog, "FULL").map_err(at)?;
         let notes = connect(&catalog, "NORMAL").map_err(at)?;
-        let (cluster, zone) = identify(&writer, &options).map_err(at)?;
+        let (cluster, zone) = identify(&durable, &options).map_err(at)?;
         let owner = Owner::this()?;
         Ok(Self {
             layout,
@@ -72,8 +78,7 @@ impl Core {
             cluster,
             zone,
             owner,
-            writer: Mutex::new(writer),
-            notes: Mutex::new(notes),
+            writers: Mutex::new(Writers { durable, notes }),
             readers: Mutex::default(),
             lock: Mutex::default(),
             tables: Mutex::default(),
@@ -141,7 +146,7 @@ impl Core {
         name: &'static str,
         work: impl FnOnce(&Transaction<'_>) -> Outcome<T>,
     ) -> Result<T> {
-        commit(&mut guard(&self.writer), &self.faults, name, work)
+        commit(&mut guard(&self.writers).durable, &self.faults, name, work)
     }
 
     /// One transaction without LOCK that power loss may undo: for pins.
@@ -150,7 +155,7 @@ impl Core {
         name: &'static str,
         work: impl FnOnce(&Transaction<'_>) -> Outcome<T>,
     ) -> Result<T> {
-        commit(&mut guard(&self.notes), &self.faults, name, work)
+        commit(&mut guard(&self.writers).notes, &self.faults, name, work)
     }
 }
 
@@ -179,6 +184,7 @@ fn configure(connection: &Connection, synchronous: &str) -> Outcome<()> {
     connection.set_db_config(DbConfig::SQLITE_DBCONFIG_TRUSTED_SCHEMA, false)?;
     connection.pragma_update(None, "synchronous", synchronous)?;
     connection.pragma_update(None, "foreign_keys", true)?;
+    connection.pragma_update(None, "temp_store", "MEMORY")?;
     connection.set_prepared_statement_cache_capacity(128);
     Ok(())
 }

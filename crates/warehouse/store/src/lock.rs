@@ -13,7 +13,15 @@ use std::{
 #[derive(Debug)]
 pub(crate) struct WriterLock {
     /// The lock belongs to the open file.
-    _file: File,
+    file: File,
+}
+
+impl Drop for WriterLock {
+    fn drop(&mut self) {
+        // Closing alone would leave the lock with a process that another
+        // thread is just starting: until its `exec` it shares the open file.
+        let _ = flock(&self.file, FlockOperation::Unlock);
+    }
 }
 
 impl WriterLock {
@@ -44,7 +52,7 @@ impl WriterLock {
         file.set_len(0).map_err(io)?;
         file.seek(SeekFrom::Start(0)).map_err(io)?;
         file.write_all(format!("{}\n{one_line}\n", std::process::id()).as_bytes()).map_err(io)?;
-        Ok(Self { _file: file })
+        Ok(Self { file })
     }
 }
 

@@ -125,6 +125,7 @@ pub(crate) fn drop_stale(core: &Core) -> Result<()> {
     let now = core.now().0;
     let stale: Vec<[u8; 16]> = owners
         .into_iter()
+        .filter(|(id, ..)| *id != core.owner.id)
         .filter(|(_, host, pid, start, expires)| match life(&core.owner, host, *pid, *start) {
             Life::Alive => false,
             Life::Dead => true,
