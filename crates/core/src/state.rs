@@ -103,6 +103,15 @@ pub struct JobRecord {
 /// * S3. Secrets are encrypted at rest and appear in no other method.
 #[async_trait]
 pub trait StateStore: Send + Sync + fmt::Debug {
+    /// Makes this process the owner: whatever a dead owner left is put right
+    /// first (its jobs are CANCELLED, its restores completed or rolled back).
+    /// Every writing method does the same by itself; a caller that decides by
+    /// what it reads calls this before it reads. A second call costs nothing.
+    ///
+    /// # Errors
+    /// `Conflict` naming the process that is the owner.
+    async fn take_ownership(&self) -> Result<()>;
+
     /// All repositories, newest first.
     ///
     /// # Errors

@@ -48,6 +48,7 @@ impl Engine {
         if create.location.trim().is_empty() {
             return Err(SqlError::analyze("You must specify a location on the repository"));
         }
+        self.0.state.take_ownership().await.map_err(from_core)?;
         let taken = self.0.state.repository(name).await.map_err(from_core)?;
         if taken.is_some() {
             return Err(failed(format!("repository with same name already exist: {name}")));
@@ -106,6 +107,7 @@ impl Engine {
     /// 5064 when there is none or a job uses it.
     pub async fn drop_repository(&self, name: &str) -> Result<(), SqlError> {
         check_name(name)?;
+        self.0.state.take_ownership().await.map_err(from_core)?;
         self.0.state.remove_repository(name).await.map_err(|e| match e.kind() {
             ErrorKind::NotFound => common(format!("Repository {name} does not exist")),
             ErrorKind::Conflict => {

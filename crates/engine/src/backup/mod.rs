@@ -30,6 +30,7 @@ impl Engine {
             BackupScope::Database { name, items } => (name.clone(), items.as_deref()),
             BackupScope::Catalogs(_) => return Err(crate::execute::no_catalogs()),
         };
+        self.0.state.take_ownership().await.map_err(from_core)?;
         self.require_database(&database).await?;
         if self.0.state.repository(&request.repository).await.map_err(from_core)?.is_none() {
             return Err(common(format!("Repository {} does not exist", request.repository)));

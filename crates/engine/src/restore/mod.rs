@@ -34,6 +34,7 @@ impl Engine {
     /// With StarRocks's numbers and texts; nothing is left behind, not even
     /// the target database.
     pub async fn submit_restore(&self, request: RestoreRequest) -> Result<JobHandle, SqlError> {
+        self.0.state.take_ownership().await.map_err(from_core)?;
         let opened = self.require_repository(&request.repository).await?;
         let label = request.label.clone();
         let info = |e: Error| {

@@ -32,7 +32,8 @@ async fn a_byte_flipped_in_every_region_of_every_file_is_named_and_nothing_is_re
     for (key, bytes) in &objects {
         // Of the many data files a few stand for all; of everything else every file is damaged.
         let stands_for_all = ["/0.parquet", "/7.parquet", "/79.parquet"];
-        if key.as_str().starts_with("data/") && !stands_for_all.iter().any(|end| key.as_str().ends_with(end)) {
+        if key.as_str().starts_with("data/") && !stands_for_all.iter().any(|end| key.as_str().ends_with(end))
+        {
             continue;
         }
         for place in regions(bytes.len()) {

@@ -4,4 +4,5 @@ mod change;
 mod damage;
 mod jobs;
 mod kill;
+mod process;
 mod support;

@@ -80,6 +80,15 @@ pub(crate) struct World {
 
 /// Opens the directory; every effect of store and repository passes `plan`.
 pub(crate) async fn open(dir: &Path, memory: &MemoryFactory, plan: &FaultPlan) -> Result<World> {
+    open_with(dir, Arc::new(memory.clone()), plan).await
+}
+
+/// As `open`, over any storage vendor.
+pub(crate) async fn open_with(
+    dir: &Path,
+    storage: Arc<dyn RepositoryFactory>,
+    plan: &FaultPlan,
+) -> Result<World> {
     let mut options = OpenOptions::create();
     options.time_zone = Some("UTC".into());
     options.background = false;
@@ -104,7 +113,7 @@ pub(crate) async fn open(dir: &Path, memory: &MemoryFactory, plan: &FaultPlan) -
     let engine = EngineBuilder::new(Arc::new(store.clone()), Arc::new(store.clone()))
         .config(config)
         .object_type(Arc::new(TableCodec::default()), Some(Arc::new(TableWriter::default())))?
-        .storage(Arc::new(memory.clone()))?
+        .storage(storage)?
         .layer(layers)
         .build();
     Ok(World { store, engine, counters })
@@ -177,12 +186,17 @@ impl World {
     /// A database `d` with the table `t` of so many partitions, loaded twice,
     /// and the repository `r`.
     pub(crate) async fn set_up(&self, partitions: usize) {
+        self.set_up_at(partitions, "mem://r").await;
+    }
+
+    /// As `set_up`, with the repository at a location.
+    pub(crate) async fn set_up_at(&self, partitions: usize, location: &str) {
         self.store.change(Change::CreateDatabase { name: "d".into() }).await.unwrap();
         let table = ObjectName::new("d", "t");
         self.create_table(&table, partitions).await;
         self.load(&table, 1).await;
         self.load(&table, 50).await;
-        self.sql("CREATE REPOSITORY r WITH BROKER ON LOCATION \"mem://r\"").await.unwrap();
+        self.sql(&format!("CREATE REPOSITORY r WITH BROKER ON LOCATION \"{location}\"")).await.unwrap();
     }
 
     /// RESTORE of the snapshot `label`, with the timestamp that it has.

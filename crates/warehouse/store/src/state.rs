@@ -199,6 +199,10 @@ impl StateStore for Store {
         .await
     }
 
+    async fn take_ownership(&self) -> Result<()> {
+        self.become_writer().await
+    }
+
     async fn note_claim(&self, job: JobId) -> Result<()> {
         self.write("note claim", move |_, connection| {
             connection.execute("INSERT OR IGNORE INTO claims (job) VALUES (?1)", [job.as_bytes()])?;
