@@ -1,0 +1,228 @@
+//! Tables as DataFusion sees them.
+
+use super::rule::{Rule, rules_of};
+use super::scan::{Reading, ScanFile, ScanShape, TableScanExec};
+use super::{FoldSpec, LOAD, OP, ROW, stored_schema};
+use super::super::error::into_query;
+use super::super::value::types::query_field;
+use arrow::datatypes::{Schema, SchemaRef};
+use async_trait::async_trait;
+use datafusion::catalog::{Session, TableProvider};
+use datafusion::common::tree_node::{Transformed, TreeNode};
+use datafusion::common::{Column, DFSchema};
+use datafusion::error::{DataFusionError, Result};
+use datafusion::logical_expr::utils::conjunction;
+use datafusion::logical_expr::{Expr, TableProviderFilterPushDown, TableType};
+use datafusion::physical_expr::PhysicalExpr;
+use datafusion::physical_plan::ExecutionPlan;
+use rockhold_model::{KeyModel, TableDefinition};
+use rockhold_sql::SqlError;
+use rockhold_warehouse_store::{PartitionInfo, ReadSnapshot};
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+/// A table, or some of its partitions, at one instant.
+#[derive(Debug)]
+pub(crate) struct StoredTable {
+    definition: Arc<TableDefinition>,
+    snapshot: ReadSnapshot,
+    partitions: Vec<PartitionInfo>,
+    /// Positions of the columns that are seen.
+    seen: Vec<usize>,
+    schema: SchemaRef,
+    stored: SchemaRef,
+    rules: Vec<Rule>,
+}
+
+impl StoredTable {
+    /// The table with the columns that queries see.
+    ///
+    /// # Errors
+    /// A column's type or aggregation has no open form.
+    pub(crate) fn new(
+        definition: Arc<TableDefinition>,
+        snapshot: ReadSnapshot,
+        partitions: Vec<PartitionInfo>,
+    ) -> std::result::Result<Self, SqlError> {
+        let seen = (0..definition.columns.len())
+            .filter(|at| definition.columns.get(*at).is_some_and(|column| !column.is_hidden()))
+            .collect();
+        Self::with_columns(definition, snapshot, partitions, seen)
+    }
+
+    /// The table with all its columns, hidden partition columns too.
+    ///
+    /// # Errors
+    /// As [`StoredTable::new`].
+    pub(crate) fn whole(
+        definition: Arc<TableDefinition>,
+        snapshot: ReadSnapshot,
+        partitions: Vec<PartitionInfo>,
+    ) -> std::result::Result<Self, SqlError> {
+        let seen = (0..definition.columns.len()).collect();
+        Self::with_columns(definition, snapshot, partitions, seen)
+    }
+
+    fn with_columns(
+        definition: Arc<TableDefinition>,
+        snapshot: ReadSnapshot,
+        partitions: Vec<PartitionInfo>,
+        seen: Vec<usize>,
+    ) -> std::result::Result<Self, SqlError> {
+        let fields = seen
+            .iter()
+            .filter_map(|at| definition.columns.get(*at))
+            .map(query_field)
+            .collect::<std::result::Result<Vec<_>, _>>()?;
+        let stored = stored_schema(&definition)?;
+        let rules = rules_of(&definition)?;
+        let schema = Arc::new(Schema::new(fields));
+        Ok(Self { definition, snapshot, partitions, seen, schema, stored, rules })
+    }
+
+    fn folds(&self) -> bool {
+        self.definition.key_model != KeyModel::Duplicate
+    }
+
+    /// Whether a filter may prune files: all of them where every row counts;
+    /// where rows are merged only filters over key columns.
+    fn may_prune(&self, filter: &Expr) -> bool {
+        if filter.is_volatile() {
+            return false;
+        }
+        !self.folds()
+            || filter.column_refs().iter().all(|column| {
+                self.definition.column(&column.name).is_some_and(|column| column.key)
+                    || self.definition.key_columns.iter().any(|key| key.eq_ignore_ascii_case(&column.name))
+            })
+    }
+
+    /// The filters as an expression over the files' columns.
+    fn pruning(&self, state: &dyn Session, filters: &[Expr]) -> Result<Option<Arc<dyn PhysicalExpr>>> {
+        let usable: Vec<Expr> = filters.iter().filter(|f| self.may_prune(f)).cloned().collect();
+        let Some(filter) = conjunction(usable) else { return Ok(None) };
+        let filter = filter.transform(|expr| {
+            Ok(match expr {
+                Expr::Column(column) => match self.definition.column(&column.name) {
+                    Some(declared) => {
+                        Transformed::yes(Expr::Column(Column::new_unqualified(declared.name.clone())))
+                    }
+                    None => Transformed::no(Expr::Column(column)),
+                },
+                other => Transformed::no(other),
+            })
+        })?;
+        let schema = DFSchema::try_from(self.stored.as_ref().clone())?;
+        state.create_physical_expr(filter.data, &schema).map(Some)
+    }
+
+    /// The columns to read, and which of them come out.
+    fn shape(&self, projection: Option<&Vec<usize>>) -> Result<ScanShape> {
+        let wanted: Vec<usize> = match projection {
+            Some(projection) => projection.iter().filter_map(|at| self.seen.get(*at).copied()).collect(),
+            None => self.seen.clone(),
+        };
+        let schema = match projection {
+            Some(projection) => Arc::new(self.schema.project(projection)?),
+            None => self.schema.clone(),
+        };
+        let at = |name: &str| self.stored.index_of(name);
+        let mut columns = wanted.clone();
+        let mut reading = Reading::Concatenated;
+        if self.folds() {
+            let mut sort = Vec::new();
+            for key in &self.definition.key_columns {
+                sort.extend(self.definition.column_index(key));
+            }
+            let keys = sort.len();
+            sort.extend([at(LOAD)?, at(ROW)?]);
+            let op = at(OP)?;
+            for column in sort.iter().chain([&op]) {
+                if !columns.contains(column) {
+                    columns.push(*column);
+                }
+            }
+            let read_at = |column: &usize| columns.iter().position(|c| c == column);
+            let sort: Vec<usize> = sort.iter().filter_map(read_at).collect();
+            let rules = columns.iter().map(|at| self.rules.get(*at).copied().unwrap_or(Rule::Last)).collect();
+            let keys = sort.iter().copied().take(keys).collect();
+            let op = read_at(&op).ok_or_else(|| DataFusionError::Internal("no operation column".into()))?;
+            reading = Reading::Folded { sort, spec: FoldSpec { keys, rules, op } };
+        }
+        let output = wanted.iter().filter_map(|c| columns.iter().position(|at| at == c)).collect();
+        let held = Some(self.snapshot.clone());
+        Ok(ScanShape { stored: self.stored.clone(), columns, output, schema, pruning: None, reading, held })
+    }
+
+    /// The files, grouped as they are read: one piece for each bucket where
+    /// rows are merged, else for each file.
+    async fn pieces(&self) -> Result<Vec<Vec<ScanFile>>> {
+        let mut pieces = Vec::new();
+        for partition in self.partitions.iter().filter(|partition| partition.files > 0) {
+            let files = self.snapshot.files(partition).await.map_err(|e| DataFusionError::External(Box::new(e)))?;
+            let mut buckets: BTreeMap<u32, Vec<ScanFile>> = BTreeMap::new();
+            for file in files {
+                let scan = ScanFile::new(&file.path, file.len)?;
+                if self.folds() {
+                    buckets.entry(file.bucket).or_default().push(scan);
+                } else {
+                    pieces.push(vec![scan]);
+                }
+            }
+            pieces.extend(buckets.into_values());
+        }
+        Ok(pieces)
+    }
+}
+
+#[async_trait]
+impl TableProvider for StoredTable {
+    fn schema(&self) -> SchemaRef {
+        self.schema.clone()
+    }
+
+    fn table_type(&self) -> TableType {
+        TableType::Base
+    }
+
+    fn supports_filters_pushdown(&self, filters: &[&Expr]) -> Result<Vec<TableProviderFilterPushDown>> {
+        Ok(filters
+            .iter()
+            .map(|filter| match self.may_prune(filter) {
+                true => TableProviderFilterPushDown::Inexact,
+                false => TableProviderFilterPushDown::Unsupported,
+            })
+            .collect())
+    }
+
+    async fn scan(
+        &self,
+        state: &dyn Session,
+        projection: Option<&Vec<usize>>,
+        filters: &[Expr],
+        // A limit counts rows of the table, not of the files.
+        _limit: Option<usize>,
+    ) -> Result<Arc<dyn ExecutionPlan>> {
+        let mut shape = self.shape(projection)?;
+        shape.pruning = self.pruning(state, filters)?;
+        let pieces = self.pieces().await?;
+        let parallel = state.config().target_partitions();
+        Ok(Arc::new(TableScanExec::new(self.definition.name.clone(), shape, pieces, parallel)))
+    }
+}
+
+/// The definition of a table in the catalog.
+///
+/// # Errors
+/// The object is no table, or its definition is damaged.
+pub(crate) fn definition_of(object: &rockhold_core::LiveObject) -> Result<TableDefinition> {
+    if object.kind != rockhold_core::KindId::TABLE {
+        return Err(into_query(SqlError::analyze(format!(
+            "'{}' is a {}; the embedded warehouse reads tables only",
+            object.name, object.kind
+        ))));
+    }
+    serde_json::from_value(object.definition.clone()).map_err(|error| {
+        into_query(SqlError::execute(format!("the definition of table {} is damaged: {error}", object.name)))
+    })
+}

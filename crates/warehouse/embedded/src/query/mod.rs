@@ -1,0 +1,93 @@
+//! From StarRocks's query language to DataFusion's plans.
+//!
+//! The tree that the parser read is rewritten, never printed and read again:
+//!
+//! * [`rewrite`]: names, casts and operators as StarRocks means them;
+//! * [`calls`], [`times`]: functions in terms of those that exist;
+//! * [`planner`]: what DataFusion asks for while it plans: tables, functions,
+//!   types, arithmetic;
+//! * [`functions`]: functions that DataFusion lacks or has with another meaning;
+//! * [`names`]: what the columns of a result are called;
+//! * [`context`]: planning and running one query, its memory bounded.
+//!
+//! Columns are lower-case inside and their declared names are kept beside
+//! them, so that they are found in any case and shown as declared. Tables and
+//! aliases of tables keep their case and are found only by it.
+
+pub(crate) mod build;
+mod calls;
+pub(crate) mod context;
+pub(crate) mod format;
+mod functions;
+pub(crate) mod names;
+pub(crate) mod planner;
+pub(crate) mod rewrite;
+mod times;
+
+use super::error::number;
+use rockhold_sql::{SqlError, Stage};
+use sqlparser::ast::Expr;
+use std::collections::BTreeMap;
+
+/// What a statement sees besides its own text.
+#[derive(Debug, Clone)]
+pub(crate) struct Environment {
+    /// The session's database.
+    pub(crate) database: Option<String>,
+    /// The time of the statement in the warehouse's zone, in microseconds.
+    pub(crate) now: i64,
+    /// The same instant in UTC.
+    pub(crate) utc: i64,
+    /// What `CURRENT_VERSION()` says.
+    pub(crate) version: String,
+    /// What `VERSION()` says.
+    pub(crate) mysql_version: &'static str,
+    /// Variables by lower-case name, user variables with their `@`.
+    pub(crate) variables: BTreeMap<String, String>,
+}
+
+impl Environment {
+    /// The database of a table's name.
+    ///
+    /// # Errors
+    /// None is written and none selected; the name has a foreign catalog.
+    pub(crate) fn database_of(&self, parts: &[String]) -> Result<String, SqlError> {
+        match parts {
+            [_] => self.database.clone().ok_or_else(|| {
+                SqlError::numbered(Stage::Analyze, number::NO_DATABASE, "No database selected")
+            }),
+            [database, _] => Ok(database.clone()),
+            [catalog, database, _] if catalog.eq_ignore_ascii_case("default_catalog") => Ok(database.clone()),
+            [catalog, ..] => Err(SqlError::numbered(
+                Stage::Analyze,
+                5078,
+                format!("Unknown catalog '{catalog}'"),
+            )),
+            [] => Err(SqlError::analyze("a table needs a name")),
+        }
+    }
+
+    /// The value of `@@name`, `@@session.name` or `@name`, given without the first `@`.
+    fn variable(&self, name: &str) -> Result<Expr, SqlError> {
+        let name = name.to_ascii_lowercase();
+        let Some(system) = name.strip_prefix('@') else {
+            let value = self.variables.get(&format!("@{name}"));
+            return Ok(value.map_or_else(|| Expr::value(sqlparser::ast::Value::Null), |v| build::text(v)));
+        };
+        let bare = ["session.", "global.", "local."]
+            .iter()
+            .find_map(|scope| system.strip_prefix(scope))
+            .unwrap_or(system);
+        match self.variables.get(bare) {
+            Some(value) => Ok(match value.parse::<i64>() {
+                Ok(value) if value >= 0 => build::number(value),
+                _ => build::text(value),
+            }),
+            None => Err(SqlError::numbered(
+                Stage::Analyze,
+                number::UNKNOWN_VARIABLE,
+                format!("Unknown system variable '{bare}'"),
+            )),
+        }
+    }
+}

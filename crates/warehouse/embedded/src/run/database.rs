@@ -1,0 +1,87 @@
+//! Databases.
+
+use super::super::error::{number, of_store};
+use super::super::session::{Session, unknown_database};
+use rockhold_core::Outcome;
+use rockhold_sql::ast::{CreateDatabase, DropDatabase, ObjectName};
+use rockhold_sql::{SqlError, Stage};
+use rockhold_warehouse_store::Change;
+
+/// Refuses every catalog but the warehouse's own.
+pub(super) fn require_default_catalog(name: &str) -> Result<(), SqlError> {
+    if name.eq_ignore_ascii_case("default_catalog") {
+        return Ok(());
+    }
+    Err(SqlError::numbered(Stage::Analyze, 5078, format!("Unknown catalog '{name}'")))
+}
+
+fn database_name(name: &ObjectName) -> Result<String, SqlError> {
+    if let Some(catalog) = name.database() {
+        require_default_catalog(catalog)?;
+    }
+    Ok(name.object().to_owned())
+}
+
+/// Whether a database may have the name: a letter, or `_` and a letter or
+/// digit; then word characters and `-~!@#$%^&<>=+`; at most 256.
+fn is_database_name(name: &str) -> bool {
+    let mut chars = name.chars();
+    let begins = match chars.next() {
+        Some('_') => chars.next().is_some_and(|c| c.is_ascii_alphanumeric()),
+        Some(c) => c.is_ascii_alphabetic(),
+        None => false,
+    };
+    begins
+        && name.chars().count() <= 256
+        && chars.all(|c| c.is_ascii_alphanumeric() || c == '_' || "-~!@#$%^&<>=+".contains(c))
+}
+
+/// `CREATE DATABASE`.
+pub(super) async fn create(session: &Session, statement: &CreateDatabase) -> Result<Outcome, SqlError> {
+    let name = database_name(&statement.name)?;
+    if !is_database_name(&name) {
+        return Err(SqlError::numbered(Stage::Analyze, 1102, format!("Incorrect database name '{name}'")));
+    }
+    if super::is_system_database(&name) {
+        return exists(statement.if_not_exists, &name);
+    }
+    match session.store.change(Change::CreateDatabase { name: name.clone() }).await.map_err(of_store) {
+        Ok(()) => Ok(Outcome::done()),
+        Err(error) if error.errno == number::DATABASE_EXISTS => exists(statement.if_not_exists, &name),
+        Err(error) => Err(error),
+    }
+}
+
+fn exists(lenient: bool, name: &str) -> Result<Outcome, SqlError> {
+    if lenient {
+        return Ok(Outcome::done());
+    }
+    Err(SqlError::numbered(
+        Stage::Execute,
+        number::DATABASE_EXISTS,
+        format!("Can't create database '{name}'; database exists"),
+    ))
+}
+
+/// `DROP DATABASE`.
+pub(super) async fn drop(session: &mut Session, statement: &DropDatabase) -> Result<Outcome, SqlError> {
+    let name = database_name(&statement.name)?;
+    if super::is_system_database(&name) {
+        return Err(SqlError::execute(format!("Access denied: database {name} is the system's")));
+    }
+    match session.store.change(Change::DropDatabase { name: name.clone() }).await.map_err(of_store) {
+        Ok(()) => {
+            if session.database.as_deref() == Some(name.as_str()) {
+                session.database = None;
+            }
+            Ok(Outcome::done())
+        }
+        Err(error) if error.errno == number::UNKNOWN_DATABASE => {
+            if statement.if_exists {
+                return Ok(Outcome::done());
+            }
+            Err(unknown_database(&name))
+        }
+        Err(error) => Err(error),
+    }
+}
