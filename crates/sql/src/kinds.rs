@@ -136,8 +136,28 @@ pub const STATEMENT_KINDS: &[&str] = &[
     "USE",
 ];
 
+/// A Markdown table of all kinds of statement, and whether each is executed.
+///
+/// `executed` says it of one kind; what it does not execute is refused with an
+/// error, never ignored. Documentation holds this table and a test compares it.
+pub fn statement_table(executed: impl Fn(&str) -> bool) -> String {
+    let mut table = String::from("| statement | |\n|---|---|\n");
+    for kind in STATEMENT_KINDS {
+        let what = if executed(kind) { "executed" } else { "refused" };
+        table.push_str(&format!("| {kind} | {what} |\n"));
+    }
+    table
+}
+
 #[cfg(test)]
 mod tests {
+    #[test]
+    fn the_table_has_every_kind_once() {
+        let table = super::statement_table(|kind| kind == "BACKUP");
+        assert_eq!(table.lines().count(), super::STATEMENT_KINDS.len() + 2);
+        assert!(table.contains("| BACKUP | executed |\n") && table.contains("| GRANT | refused |\n"));
+    }
+
     #[test]
     fn statement_kinds_are_sorted_and_unique() {
         assert!(super::STATEMENT_KINDS.is_sorted_by(|a, b| a < b));

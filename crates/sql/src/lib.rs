@@ -6,6 +6,7 @@
 //! * [`analyze`]: what statements mean as far as no catalog is needed, above all
 //!   CREATE TABLE as a [`rockhold_model::TableDefinition`];
 //! * [`show_create_table`] and its like: StarRocks's text of a definition;
+//!   [`create_table_statements`]: statements that make the table again;
 //! * [`SqlError`]: refusals with StarRocks's numbers, texts and places;
 //! * [`KindWords`]: the words for kinds of object in BACKUP and RESTORE. Kinds
 //!   are open: whoever adds an object type hands its words to the parser;
@@ -20,6 +21,7 @@
 pub mod analyze;
 pub mod ast;
 mod check;
+mod create_sql;
 mod error;
 mod keywords;
 mod kinds;
@@ -29,9 +31,10 @@ mod show_create;
 mod span;
 
 pub use check::{Checked, check};
+pub use create_sql::create_table_statements;
 pub use error::{Position, SqlError, Stage, sqlstate_of};
 pub use keywords::is_reserved;
-pub use kinds::{KindWords, STATEMENT_KINDS, default_kinds};
+pub use kinds::{KindWords, STATEMENT_KINDS, default_kinds, statement_table};
 pub use lexer::{Token, TokenKind, tokenize};
 pub use parser::{Parsed, Parser, StarRocksDialect, parse_expression, parse_one, parse_query, parse_type};
 pub use show_create::{

@@ -127,6 +127,17 @@ fn what_show_create_prints_makes_the_same_table() {
     }
 }
 
+#[test]
+fn create_statements_make_the_same_table() {
+    for entry in lines(include_str!("../../../tests/recorded/show-create.jsonl")) {
+        let Ok(Some(table)) = analyzed(entry["sql"].as_str().unwrap()) else { continue };
+        let statements = rockhold_sql::create_table_statements(&table.definition, &table.partitions);
+        let again =
+            analyzed(&statements[0]).unwrap_or_else(|error| panic!("{}\n{error}", statements[0])).unwrap();
+        assert_eq!(again, table, "{}", statements[0]);
+    }
+}
+
 /// Runs a recorded statement as far as no catalog is needed.
 fn refusal(sql: &str) -> Option<SqlError> {
     let statement = match parse_one(sql) {

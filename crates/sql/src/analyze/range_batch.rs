@@ -93,7 +93,7 @@ fn numbers(
         }
         let upper = lower.checked_add(step.into()).map_or(to, |upper| upper.min(to));
         let name = if lower < 0 {
-            format!("{}_{}", style.prefix, -lower)
+            format!("{}_{}", style.prefix, lower.unsigned_abs())
         } else {
             format!("{}{lower}", style.prefix)
         };

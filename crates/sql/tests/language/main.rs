@@ -6,3 +6,4 @@ mod corpus;
 mod guide;
 mod refused;
 mod round_trip;
+mod tables;

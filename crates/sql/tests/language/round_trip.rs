@@ -1,7 +1,9 @@
 //! Printing and parsing are inverse.
 
 use proptest::prelude::*;
-use rockhold_sql::{Parser, parse_one, tokenize};
+use rockhold_sql::analyze::{self, Cluster};
+use rockhold_sql::ast::Statement;
+use rockhold_sql::{Parser, create_table_statements, parse_one, tokenize};
 
 use crate::corpus::statements;
 
@@ -13,6 +15,33 @@ fn assert_round_trip(sql: &str) {
             Ok(again) => assert_eq!(again, statement, "\n{sql}\nprinted as\n{printed}"),
             Err(error) => panic!("{sql}\nprinted as\n{printed}\nis refused: {error}"),
         }
+        assert_analysis(&statement);
+    }
+}
+
+/// What analysis accepts can be made again; nothing makes it panic.
+fn assert_analysis(statement: &Statement) {
+    let cluster = Cluster::default();
+    match statement {
+        Statement::CreateTable(create) => {
+            let Ok(table) = analyze::create_table(create, &cluster) else { return };
+            let text = &create_table_statements(&table.definition, &table.partitions)[0];
+            let again = match parse_one(text) {
+                Ok(Statement::CreateTable(again)) => analyze::create_table(&again, &cluster),
+                other => panic!("{text}\n{other:?}"),
+            };
+            assert_eq!(again.as_ref(), Ok(&table), "\n{statement}\nmade again as\n{text}");
+        }
+        Statement::Backup(backup) => {
+            let _ = (analyze::check_backup_names(backup), analyze::backup_options(backup));
+        }
+        Statement::Restore(restore) => {
+            let _ = (analyze::check_restore_items(restore), analyze::restore_options(restore));
+        }
+        Statement::ShowSnapshots(show) => {
+            let _ = analyze::snapshot_filter(show);
+        }
+        _ => {}
     }
 }
 
