@@ -63,7 +63,13 @@ async fn run_sql(sql: &Sql, text: &str) -> u8 {
             return exit::FAILED;
         }
     };
-    let mut session = rockhold.session();
+    let mut session = match rockhold.session() {
+        Ok(session) => session,
+        Err(error) => {
+            eprintln!("rockhold: {error}");
+            return exit::FAILED;
+        }
+    };
     if let Some(database) = &sql.database
         && let Err(error) = session.use_database(database).await
     {

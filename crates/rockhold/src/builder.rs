@@ -2,6 +2,7 @@
 
 use crate::Session;
 use rockhold_core::{JobRecord, RepositoryFactory, Result};
+use rockhold_sql::SqlError;
 use rockhold_engine::{Engine, EngineBuilder, EngineConfig, JobHandle};
 use rockhold_object_table::{TableCodec, TableWriter};
 use rockhold_warehouse_store::{OpenOptions, Store};
@@ -30,18 +31,19 @@ impl Rockhold {
     pub fn embedded(dir: impl AsRef<Path>) -> RockholdBuilder {
         RockholdBuilder {
             dir: dir.as_ref().to_owned(),
-            options: OpenOptions { create: true, ..OpenOptions::default() },
+            options: OpenOptions::create(),
             config: EngineConfig::default(),
             storage: Vec::new(),
         }
     }
 
     /// A new session without a current database.
-    pub fn session(&self) -> Session {
-        Session {
-            engine: self.engine.clone(),
-            sql: rockhold_warehouse_embedded::Session::new(self.store.clone()),
-        }
+    ///
+    /// # Errors
+    /// When the query engine cannot be set up with its limits.
+    pub fn session(&self) -> Result<Session, SqlError> {
+        let sql = rockhold_warehouse_embedded::Session::new(self.store.clone())?;
+        Ok(Session { engine: self.engine.clone(), sql })
     }
 
     /// The engine.
@@ -122,7 +124,7 @@ impl RockholdBuilder {
     /// be read or created.
     pub async fn open(self) -> Result<Rockhold> {
         let (dir, options) = (self.dir, self.options);
-        let store = Store::open(&dir, options)?;
+        let store = Store::open(&dir, options).await?;
         let mut builder = EngineBuilder::new(Arc::new(store.clone()), Arc::new(store.clone()))
             .config(self.config)
             .object_type(Arc::new(TableCodec::default()), Some(Arc::new(TableWriter::default())))?

@@ -5,7 +5,7 @@
 //! use rockhold::{Executed, Rockhold};
 //!
 //! let rockhold = Rockhold::embedded("warehouse").open().await?;
-//! let mut session = rockhold.session();
+//! let mut session = rockhold.session()?;
 //! for statement in rockhold::statements("CREATE DATABASE shop; SHOW DATABASES") {
 //!     match session.execute(&statement.parsed?).await? {
 //!         Executed::Outcome(outcome) => println!("{outcome:?}"),

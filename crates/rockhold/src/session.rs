@@ -57,5 +57,5 @@ pub fn sql_error(error: Error) -> SqlError {
 
 /// Whether the error says that another process writes to the directory.
 pub fn is_locked(error: &SqlError) -> bool {
-    error.message.contains(rockhold_warehouse_store::LOCKED_TEXT)
+    error.message.contains("is writing to the warehouse")
 }

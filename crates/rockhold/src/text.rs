@@ -16,7 +16,8 @@ pub struct StatementText {
 /// The statements of a text, in order. Behind a statement that does not parse
 /// comes the one after its `;`.
 pub fn statements(text: &str) -> impl Iterator<Item = StatementText> {
-    Parser::new().parse(text).map(|parsed| StatementText {
+    let parsed: Vec<_> = Parser::new().parse(text).collect();
+    parsed.into_iter().map(|parsed| StatementText {
         place: usize::try_from(parsed.span.line).ok(),
         parsed: parsed.statement,
     })

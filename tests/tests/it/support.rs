@@ -4,51 +4,51 @@ use rockhold::{Executed, Outcome, Rockhold, Row, Session, SqlError};
 use std::path::{Path, PathBuf};
 
 /// A directory for one test: warehouses and repositories below it.
-pub struct Place {
+pub(crate) struct Place {
     dir: tempfile::TempDir,
 }
 
 impl Place {
-    pub fn new() -> Self {
+    pub(crate) fn new() -> Self {
         Self { dir: tempfile::tempdir().unwrap() }
     }
 
-    pub fn path(&self, name: &str) -> PathBuf {
+    pub(crate) fn path(&self, name: &str) -> PathBuf {
         self.dir.path().join(name)
     }
 
     /// The location of a repository on local disk.
-    pub fn location(&self, name: &str) -> String {
+    pub(crate) fn location(&self, name: &str) -> String {
         format!("file://{}", self.path(name).display())
     }
 
-    pub fn create_repository(&self, name: &str, at: &str) -> String {
+    pub(crate) fn create_repository(&self, name: &str, at: &str) -> String {
         format!("CREATE REPOSITORY {name} WITH BROKER ON LOCATION \"{}\"", self.location(at))
     }
 
-    pub async fn warehouse(&self, name: &str) -> TestWarehouse {
+    pub(crate) async fn warehouse(&self, name: &str) -> TestWarehouse {
         TestWarehouse::open(&self.path(name)).await
     }
 }
 
 /// An open warehouse and one session.
-pub struct TestWarehouse {
-    pub rockhold: Rockhold,
-    pub session: Session,
+pub(crate) struct TestWarehouse {
+    pub(crate) rockhold: Rockhold,
+    pub(crate) session: Session,
 }
 
 impl TestWarehouse {
-    pub async fn open(dir: &Path) -> Self {
+    pub(crate) async fn open(dir: &Path) -> Self {
         Self::from(Rockhold::embedded(dir).time_zone("UTC").open().await.unwrap())
     }
 
-    pub fn from(rockhold: Rockhold) -> Self {
-        let session = rockhold.session();
+    pub(crate) fn from(rockhold: Rockhold) -> Self {
+        let session = rockhold.session().unwrap();
         Self { rockhold, session }
     }
 
     /// Runs statements, waits for jobs, and gives the rows of the last one.
-    pub async fn try_sql(&mut self, text: &str) -> Result<Vec<Row>, SqlError> {
+    pub(crate) async fn try_sql(&mut self, text: &str) -> Result<Vec<Row>, SqlError> {
         let mut last = Vec::new();
         for statement in rockhold::statements(text) {
             last = match self.session.execute(&statement.parsed?).await? {
@@ -64,7 +64,7 @@ impl TestWarehouse {
     }
 
     /// Runs statements that must succeed.
-    pub async fn sql(&mut self, text: &str) -> Vec<Row> {
+    pub(crate) async fn sql(&mut self, text: &str) -> Vec<Row> {
         match self.try_sql(text).await {
             Ok(rows) => rows,
             Err(error) => panic!("{text}\n{error}"),
@@ -72,7 +72,7 @@ impl TestWarehouse {
     }
 
     /// Runs statements that must fail; gives the text of the error with its number.
-    pub async fn fails(&mut self, text: &str) -> String {
+    pub(crate) async fn fails(&mut self, text: &str) -> String {
         match self.try_sql(text).await {
             Ok(rows) => panic!("{text}\nshould fail and gave {rows:?}"),
             Err(error) => format!("{} {error}", error.errno),
@@ -80,27 +80,27 @@ impl TestWarehouse {
     }
 
     /// Runs a BACKUP or RESTORE that must end FINISHED.
-    pub async fn job(&mut self, text: &str) {
+    pub(crate) async fn job(&mut self, text: &str) {
         let rows = self.sql(text).await;
         assert_eq!(rows[0][0].as_deref(), Some("FINISHED"), "{text}\n{rows:?}");
     }
 
     /// Runs a BACKUP or RESTORE that must end CANCELLED; gives its status.
-    pub async fn cancelled(&mut self, text: &str) -> String {
+    pub(crate) async fn cancelled(&mut self, text: &str) -> String {
         let rows = self.sql(text).await;
         assert_eq!(rows[0][0].as_deref(), Some("CANCELLED"), "{text}\n{rows:?}");
         rows[0][1].clone().unwrap()
     }
 
     /// The timestamp of a snapshot.
-    pub async fn timestamp(&mut self, repository: &str, label: &str) -> String {
+    pub(crate) async fn timestamp(&mut self, repository: &str, label: &str) -> String {
         let rows = self.sql(&format!("SHOW SNAPSHOT ON {repository} WHERE SNAPSHOT = '{label}'")).await;
         assert_eq!(rows[0][2].as_deref(), Some("OK"), "{rows:?}");
         rows[0][1].clone().unwrap()
     }
 
     /// The rows of a query as text, one line each.
-    pub async fn lines(&mut self, query: &str) -> Vec<String> {
+    pub(crate) async fn lines(&mut self, query: &str) -> Vec<String> {
         let text = |v: &Option<String>| v.clone().unwrap_or_else(|| "NULL".into());
         self.sql(query).await.iter().map(|row| row.iter().map(text).collect::<Vec<_>>().join("|")).collect()
     }
