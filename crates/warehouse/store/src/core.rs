@@ -139,6 +139,18 @@ impl Core {
         self.transact(name, work)
     }
 
+    /// One transaction of the writer that power loss may undo: for what is
+    /// staged, which the next writer would remove anyway. The durable
+    /// transaction that commits makes everything before it durable too.
+    pub(crate) fn stage<T>(
+        &self,
+        name: &'static str,
+        work: impl FnOnce(&Transaction<'_>) -> Outcome<T>,
+    ) -> Result<T> {
+        self.ensure_writer()?;
+        self.note(name, work)
+    }
+
     /// One durable transaction without LOCK: for recovery, which has it, and
     /// for cancel flags, which any process may set.
     pub(crate) fn transact<T>(

@@ -9,9 +9,24 @@ use rockhold_core::{ClusterId, Error, Namespace, ObjectName, Result, Timestamp};
 use std::{fmt, path::Path, sync::Arc};
 
 /// An open warehouse directory. Cloning is cheap. When the last clone and the
-/// last load, snapshot and cut are gone, the writer's lock is released.
+/// last load, snapshot and cut are gone, the writer's lock is released; that
+/// drop waits for the background thread to end what it is doing.
 ///
 /// All methods must be called inside a tokio runtime; none blocks its threads.
+///
+/// ```
+/// # async fn example(dir: &std::path::Path) -> rockhold_core::Result<()> {
+/// use rockhold_warehouse_store::{Change, OpenOptions, Store};
+///
+/// let store = Store::open(dir, OpenOptions::create()).await?;
+/// store.change(Change::CreateDatabase { name: "sales".into() }).await?;
+/// assert_eq!(store.list_databases().await?[0].name, "sales");
+/// # Ok(())
+/// # }
+/// # let dir = tempfile::tempdir().expect("a directory");
+/// # let runtime = tokio::runtime::Builder::new_current_thread().build().expect("a runtime");
+/// # runtime.block_on(example(dir.path())).expect("no error");
+/// ```
 #[derive(Clone)]
 pub struct Store {
     pub(crate) inner: Arc<Inner>,

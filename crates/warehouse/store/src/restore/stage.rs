@@ -8,7 +8,7 @@ use crate::error::{Outcome, int};
 use rockhold_core::format::PartitionEntry;
 use rockhold_core::{Digest, Error, JobId, ReceivedFile, Result, StagedFile, VersionId};
 use rockhold_model::Partition;
-use rusqlite::{Connection, OptionalExtension, params};
+use rusqlite::{Connection, OptionalExtension, Transaction, params};
 
 /// Prefix of the handle of a file that was received: its name follows.
 const RECEIVED: &str = "received:";
@@ -27,7 +27,7 @@ pub(crate) fn find_file(core: &Core, job: JobId, digest: &Digest, len: u64) -> R
     if !core.read(|connection| Ok(connection.prepare_cached(known)?.exists(query)?))? {
         return Ok(None);
     }
-    let held = core.write("hold files", |transaction| {
+    let held = core.stage("hold files", |transaction| {
         require_open(transaction, job)?;
         let mut select = transaction.prepare_cached(known)?;
         let rows = select.query_map(query, |row| {
@@ -74,7 +74,7 @@ pub(crate) fn stage_partition(core: &Core, job: JobId, target: usize, entry: &Pa
     if definition.temporary {
         return Err(bad("it is temporary"));
     }
-    core.write("stage partition", |transaction| {
+    core.stage("stage partition", |transaction| {
         require_open(transaction, job)?;
         let target = int(target as u64)?;
         let object: i64 = transaction
@@ -109,7 +109,7 @@ pub(crate) fn stage_partition(core: &Core, job: JobId, target: usize, entry: &Pa
 
 /// Stages files. May be repeated when its answer was lost.
 pub(crate) fn stage_files(core: &Core, job: JobId, partition: i64, files: &[StagedFile]) -> Result<()> {
-    let names = core.write("stage files", |transaction| {
+    let rows = |transaction: &Transaction<'_>| -> Outcome<Vec<String>> {
         require_open(transaction, job)?;
         let (data, object): (i64, i64) = transaction
             .prepare_cached("SELECT data, object FROM partitions WHERE id = ?1 AND job = ?2")?
@@ -135,7 +135,10 @@ pub(crate) fn stage_files(core: &Core, job: JobId, partition: i64, files: &[Stag
             )?
             .execute(params![job.as_bytes(), object, sums.last_load])?;
         Ok(names)
-    })?;
+    };
+    // A file gets into `data/` only after its row is durable.
+    let any_moves = files.iter().any(|file| file.file.handle.starts_with(RECEIVED));
+    let names = if any_moves { core.write("stage files", rows)? } else { core.stage("stage files", rows)? };
     data::move_into_place(&core.faults, &core.layout, job.as_bytes(), &names)?;
     Ok(())
 }

@@ -309,6 +309,26 @@ async fn a_file_that_is_here_is_referenced_and_a_damaged_one_is_not() {
 }
 
 #[tokio::test]
+async fn a_found_file_stays_though_its_table_is_dropped_before_it_is_staged() {
+    let dir = tempfile::tempdir().expect("dir");
+    let store = new_store(dir.path()).await;
+    create_table(&store, "t", &["p1"]).await;
+    load(&store, "t", "p1", &[1, 2, 3]).await.expect("load");
+    let saved = backup(&store, "t").await.expect("backup");
+    let (file, _) = &saved[0].files[0];
+    let job = JobId::random().expect("id");
+    store.begin(job, &plan("copy", RestoreAction::Create, json!({}))).await.expect("begin");
+    let found = store.find_file(job, &file.digest, file.len).await.expect("find").expect("here");
+    store.change(Change::DropObject { namespace: Namespace::Relation, name: name("t") }).await.expect("drop");
+    store.reclaim().await.expect("reclaim");
+    let handle = store.stage_partition(job, 0, &saved[0].entry).await.expect("stage");
+    store.stage_files(job, handle, vec![StagedFile::new(0, found, file)]).await.expect("stage");
+    store.commit(job).await.expect("commit");
+    store.reclaim().await.expect("reclaim");
+    assert_eq!(rows_by_partition(&store, "copy").await["p1"], [1, 2, 3]);
+}
+
+#[tokio::test]
 async fn staging_refuses_what_does_not_fit() {
     let dir = tempfile::tempdir().expect("dir");
     let store = new_store(dir.path()).await;

@@ -73,3 +73,23 @@ async fn pins_of_a_store_go_with_it() {
     store.reclaim().await.expect("reclaim");
     assert_eq!(files_on_disk(dir.path()).len(), 0);
 }
+
+#[tokio::test]
+async fn an_owner_that_cannot_be_seen_keeps_its_pins_until_its_lease_runs_out() {
+    let dir = tempfile::tempdir().expect("dir");
+    let store = new_store(dir.path()).await;
+    create_table(&store, "t", &["p1"]).await;
+    load(&store, "t", "p1", &[1]).await.expect("load");
+    let other = Store::open(dir.path(), reopen()).await.expect("open");
+    let query = other.snapshot(&[name("t")]).await.expect("pin");
+    let catalog = rusqlite::Connection::open(dir.path().join("catalog.sqlite")).expect("open");
+    // As if the pin came from another container.
+    catalog.execute("UPDATE owners SET host = 'elsewhere', pid = 1, start = 1", []).expect("update");
+    store.change(Change::TruncatePartitions { table: name("t"), names: None }).await.expect("truncate");
+    store.reclaim().await.expect("reclaim");
+    assert_eq!(files_on_disk(dir.path()).len(), 1);
+    catalog.execute("UPDATE owners SET expires = 1", []).expect("update");
+    store.reclaim().await.expect("reclaim");
+    assert_eq!(files_on_disk(dir.path()).len(), 0);
+    drop(query);
+}

@@ -13,6 +13,7 @@ use std::sync::Arc;
 enum Op {
     Load { world: u8, partition: u8, rows: u8 },
     Overwrite { world: u8, partition: u8 },
+    RemoveFile { world: u8, partition: u8, file: u8 },
     Truncate { world: u8, partition: u8 },
     DropPartition { world: u8, partition: u8 },
     AddPartition { world: u8, partition: u8 },
@@ -32,6 +33,8 @@ fn op() -> impl Strategy<Value = Op> {
     prop_oneof![
         6 => (w, p.clone(), 1..4u8).prop_map(|(world, partition, rows)| Op::Load { world, partition, rows }),
         1 => (w, p.clone()).prop_map(|(world, partition)| Op::Overwrite { world, partition }),
+        2 => (w, p.clone(), any::<u8>())
+            .prop_map(|(world, partition, file)| Op::RemoveFile { world, partition, file }),
         1 => (w, p.clone()).prop_map(|(world, partition)| Op::Truncate { world, partition }),
         1 => (w, p.clone()).prop_map(|(world, partition)| Op::DropPartition { world, partition }),
         1 => (w, p).prop_map(|(world, partition)| Op::AddPartition { world, partition }),
@@ -123,6 +126,12 @@ impl Model {
                     load.commit().await.expect("commit");
                 }
             }
+            Op::RemoveFile { world, partition, file } => {
+                let (world, partition) = (pick(world, worlds), format!("p{partition}"));
+                if self.tables[world] && self.has(world, &partition).await {
+                    self.remove_file(world, &partition, file).await;
+                }
+            }
             Op::Truncate { world, partition } => {
                 let (world, partition) = (pick(world, worlds), format!("p{partition}"));
                 if self.tables[world] && self.has(world, &partition).await {
@@ -199,6 +208,19 @@ impl Model {
             Op::Reclaim { world } => self.worlds[pick(world, worlds)].reclaim().await.expect("reclaim"),
         }
         self.check().await;
+    }
+
+    async fn remove_file(&mut self, world: usize, partition: &str, file: u8) {
+        let store = &self.worlds[world];
+        let load = store.begin_load(&name("t"), None).await.expect("begin");
+        let snapshot = store.snapshot(&[name("t")]).await.expect("pin");
+        let info = snapshot.objects()[0].partitions.iter().find(|p| p.name() == partition).expect("there");
+        let files = snapshot.files(info).await.expect("files");
+        if !files.is_empty() {
+            let gone = &files[usize::from(file) % files.len()];
+            load.remove_file(&load.partition(partition).expect("there"), gone.number);
+            load.commit().await.expect("commit");
+        }
     }
 
     async fn restore(&mut self, world: usize, backup: u8, commit: bool) {
