@@ -287,14 +287,21 @@ impl PageDraft {
         Ok(line)
     }
 
-    pub(crate) fn push<T: PageEntry>(&mut self, key: String, entry: &T, line: &[u8]) -> Result<()> {
+    /// Takes an entry, its line and its totals.
+    pub(crate) fn push<T: PageEntry>(
+        &mut self,
+        key: String,
+        entry: &T,
+        line: &[u8],
+        totals: &Totals,
+    ) -> Result<()> {
         self.plain.extend_from_slice(line);
         if self.entries == 0 {
             self.first.clone_from(&key);
         }
         self.last = key;
         self.entries += 1;
-        self.totals.add(&entry.totals());
+        self.totals.add(totals);
         if T::VERSIONS {
             entry.add_version(&mut self.versions)?;
         }

@@ -64,9 +64,10 @@ impl<T: PageEntry> EntryWriter<T> {
         if !self.draft.has_room(line.len(), self.pages.page_target()) {
             self.flush().await?;
         }
-        self.totals.add(&entry.totals());
+        let totals = entry.totals();
+        self.totals.add(&totals);
         self.count += 1;
-        self.draft.push(key, &entry, &line)?;
+        self.draft.push(key, &entry, &line, &totals)?;
         if self.draft.plain_len() > T::INLINE {
             self.small = None;
         }
@@ -166,7 +167,7 @@ pub async fn write_document(pages: &PageWriter, document: Document) -> Result<Do
         return Ok(DocumentRef::Inline(Box::new(document)));
     }
     let mut draft = PageDraft::default();
-    draft.push(document.sort_key(0), &document, &line)?;
+    draft.push(document.sort_key(0), &document, &line, &Totals::default())?;
     Ok(DocumentRef::Page(Box::new(pages.write::<Document>(draft).await?)))
 }
 
