@@ -23,6 +23,11 @@ pub(crate) fn shell(script: &str, source: &Path, store: &Path, back: &Path) -> R
 
 /// Runs `command` under GNU time. Its output is shown only when it fails.
 pub(crate) fn timed(command: &Command) -> Result<Sample> {
+    timed_output(command).map(|(sample, _)| sample)
+}
+
+/// Like [`timed`]; gives what the command wrote to standard output as well.
+pub(crate) fn timed_output(command: &Command) -> Result<(Sample, String)> {
     let facts = std::env::temp_dir().join(format!("rockhold-bench-{}.txt", std::process::id()));
     let mut time = Command::new("time");
     time.arg("--output").arg(&facts).args(["--format", "%e %U %S %M"]).arg(command.get_program());
@@ -35,7 +40,8 @@ pub(crate) fn timed(command: &Command) -> Result<Sample> {
         let said = [output.stdout, output.stderr].concat();
         bail!("{:?} failed: {}", command.get_program(), String::from_utf8_lossy(&said).trim());
     }
-    parse(&text).with_context(|| format!("GNU time said {text:?}"))
+    let sample = parse(&text).with_context(|| format!("GNU time said {text:?}"))?;
+    Ok((sample, String::from_utf8_lossy(&output.stdout).into_owned()))
 }
 
 fn parse(text: &str) -> Option<Sample> {

@@ -7,6 +7,7 @@
 //! page cache is warm; every target directory is new.
 
 mod data;
+mod entries;
 mod measure;
 mod report;
 mod tools;
@@ -33,6 +34,9 @@ pub(crate) struct Args {
     /// Data sets to measure.
     #[arg(long, value_enum, default_values_t = [DataSet::Large, DataSet::Small])]
     data: Vec<DataSet>,
+    /// Leave out the manifest of 1,000,000 files.
+    #[arg(long)]
+    no_entries: bool,
     /// Only print the table, leave docs/benchmarks.md as it is.
     #[arg(long)]
     dry_run: bool,
@@ -85,6 +89,10 @@ pub(crate) fn run(args: &Args) -> Result<()> {
     if !status.success() {
         bail!("cargo build --release failed");
     }
+    let entries = match args.no_entries {
+        true => None,
+        false => Some(entries::measure(&workspace, args.percent, args.runs)?),
+    };
     let place = workspace.target.join("bench");
     let rockhold = Rockhold { binary: workspace.target.join("release/rockhold") };
     let peers = tools::installed_peers();
@@ -98,7 +106,7 @@ pub(crate) fn run(args: &Args) -> Result<()> {
         tables.push(measure_all(*data, args.runs, &rockhold, &peers, &dir)?);
         remove(&dir)?;
     }
-    let text = report::render(&tables, args, &peers)?;
+    let text = report::render(&tables, entries.as_ref(), args, &peers)?;
     println!("{text}");
     if !args.dry_run {
         report::write(&workspace.root.join("docs/benchmarks.md"), &text)?;

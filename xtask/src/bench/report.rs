@@ -1,6 +1,6 @@
 //! The table in docs/benchmarks.md.
 
-use super::{Args, Operation, Row, Table, measure::median, tools::Peer};
+use super::{Args, Operation, Row, Table, entries::Entries, measure::median, tools::Peer};
 use anyhow::{Context, Result};
 use std::{fmt::Write as _, fs, path::Path};
 
@@ -8,7 +8,12 @@ const BEGIN: &str = "<!-- written by cargo xtask bench: begin -->";
 const END: &str = "<!-- written by cargo xtask bench: end -->";
 
 /// The tables and how they came to be, as Markdown.
-pub(crate) fn render(tables: &[Table], args: &Args, peers: &[Peer]) -> Result<String> {
+pub(crate) fn render(
+    tables: &[Table],
+    entries: Option<&Entries>,
+    args: &Args,
+    peers: &[Peer],
+) -> Result<String> {
     let mut out = String::new();
     let names: Vec<String> = tables.iter().map(|table| format!("--data {}", table.data.name())).collect();
     writeln!(
@@ -35,6 +40,16 @@ pub(crate) fn render(tables: &[Table], args: &Args, peers: &[Peer]) -> Result<St
                 writeln!(out, "{}", render_row(row, mib, ours))?;
             }
         }
+    }
+    if let Some(Entries { files, sample, said }) = entries {
+        writeln!(out, "\n### entries: the manifest of {files} files, in memory\n")?;
+        writeln!(
+            out,
+            "{:.1} s, {} MiB resident with the store, for all of:\n",
+            sample.wall,
+            sample.rss_kib / 1024
+        )?;
+        writeln!(out, "```text\n{}\n```", said.trim_end())?;
     }
     Ok(out)
 }
