@@ -7,6 +7,7 @@
 //!   CREATE TABLE as a [`rockhold_model::TableDefinition`];
 //! * [`show_create_table`] and its like: StarRocks's text of a definition;
 //!   [`create_table_statements`]: statements that make the table again;
+//! * [`names_in_query`], [`rename_in_query`]: names of tables inside stored SQL;
 //! * [`SqlError`]: refusals with StarRocks's numbers, texts and places;
 //! * [`KindWords`]: the words for kinds of object in BACKUP and RESTORE. Kinds
 //!   are open: whoever adds an object type hands its words to the parser;
@@ -26,6 +27,7 @@ mod error;
 mod keywords;
 mod kinds;
 mod lexer;
+mod names_in_query;
 mod parser;
 mod show_create;
 mod span;
@@ -36,6 +38,7 @@ pub use error::{Position, SqlError, Stage, sqlstate_of};
 pub use keywords::is_reserved;
 pub use kinds::{KindWords, STATEMENT_KINDS, default_kinds, statement_table};
 pub use lexer::{Token, TokenKind, tokenize};
+pub use names_in_query::{names_in_query, rename_in_query};
 pub use parser::{Parsed, Parser, StarRocksDialect, parse_expression, parse_one, parse_query, parse_type};
 pub use show_create::{
     show_create_catalog, show_create_materialized_view, show_create_table, show_create_view,

@@ -26,6 +26,7 @@ mod key;
 mod list;
 pub mod names;
 mod partition;
+mod partition_scheme;
 mod properties;
 mod range;
 mod range_batch;

@@ -3,7 +3,7 @@
 use rockhold_model::{Column, KeyModel, Partition, Partitioning, Rollup, TableDefinition};
 
 use super::properties::{Subject, properties};
-use super::{Cluster, Result, column, index, key, names, partition};
+use super::{Cluster, Result, column, index, key, names, partition, partition_scheme};
 use crate::SqlError;
 use crate::ast::{
     CreateTable, CreateTableAs, CreateTableLike, DistributionDef, Ident, IndexDef, KeyClause,
@@ -127,7 +127,7 @@ pub fn create_table_like(create: &CreateTableLike, source: &Analyzed, cluster: &
     partitions.retain(|partition| !partition.temporary);
     if create.partition.is_some() {
         definition.columns.retain(|column| !column.is_hidden());
-        definition.partitioning = partition::partitioning(
+        definition.partitioning = partition_scheme::partitioning(
             create.partition.as_ref(),
             definition.key_model,
             &mut definition.columns,
@@ -166,7 +166,7 @@ fn olap_table(parts: Parts<'_>, cluster: &Cluster) -> Result<Analyzed> {
     names::check_table(parts.name)?;
     let mut columns = parts.columns;
     let (key_model, key_columns) = key::keys(parts.key, &mut columns)?;
-    let partitioning = partition::partitioning(parts.partition, key_model, &mut columns)?;
+    let partitioning = partition_scheme::partitioning(parts.partition, key_model, &mut columns)?;
     let (distribution, buckets) = key::distribution(parts.distribution, key_model, &key_columns, &columns)?;
     let sort_key = key::sort_key(parts.order_by, key_model, &key_columns, &columns)?;
     let indexes = index::indexes(parts.indexes, &columns, key_model, cluster)?;

@@ -16,6 +16,7 @@ mod query;
 mod show;
 mod table;
 mod table_alter;
+mod table_partition;
 
 pub use admin::{Opaque, Set, SetItem, SetScope, SetValue, Transaction};
 pub use backup::{
@@ -41,10 +42,12 @@ pub use query::{ExprText, FromText, QueryText};
 pub use show::{Describe, Explain, ExplainLevel, Show, ShowFilter, ShowWhat};
 pub use table::{
     AggregationDef, ColumnDef, CreateTable, CreateTableAs, CreateTableLike, DefaultDef, DistributionDef,
-    Every, IndexDef, KeyClause, ListPartitionDef, PartitionClause, PartitionLiteral, RangeItem, RangeKey,
-    RangeValues, RollupDef, TruncateTable, UpperBound,
+    IndexDef, KeyClause, RollupDef, TruncateTable,
 };
 pub use table_alter::{AlterClause, AlterTable, ColumnPosition};
+pub use table_partition::{
+    Every, ListPartitionDef, PartitionClause, PartitionLiteral, RangeItem, RangeKey, RangeValues, UpperBound,
+};
 
 use std::fmt;
 
