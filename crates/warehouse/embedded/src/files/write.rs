@@ -10,7 +10,7 @@ use super::super::error::of_query;
 use super::super::run::plan_query;
 use super::super::session::Session;
 use super::super::value::text::Printer;
-use super::super::value::types::{from_arrow, of_field};
+use super::super::value::types::from_arrow;
 use arrow::array::RecordBatch;
 use arrow::compute::concat_batches;
 use arrow::datatypes::{DataType as ArrowType, Field, Schema, SchemaRef};
@@ -344,9 +344,4 @@ fn escaped(value: &str) -> String {
         }
     }
     text
-}
-
-/// The StarRocks types of a planned result.
-pub(crate) fn result_types(schema: &Schema) -> Vec<rockhold_model::DataType> {
-    schema.fields().iter().map(|field| of_field(field)).collect()
 }

@@ -90,11 +90,6 @@ impl Preparer {
         self.next_number
     }
 
-    /// Rows prepared so far.
-    pub(crate) fn rows(&self) -> u64 {
-        self.rows
-    }
-
     /// The table's columns for one batch of the source.
     ///
     /// # Errors

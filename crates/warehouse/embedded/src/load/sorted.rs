@@ -10,7 +10,6 @@ use arrow::array::{ArrayRef, Int8Array, Int32Array, Int64Array, RecordBatch};
 use arrow::compute::partition;
 use arrow::datatypes::{DataType as ArrowType, Field, Int32Type, Schema, SchemaRef};
 use arrow::array::AsArray;
-use datafusion::error::DataFusionError;
 use datafusion::physical_expr::expressions::Column;
 use datafusion::physical_expr::{LexOrdering, PhysicalSortExpr};
 use datafusion::physical_plan::sorts::sort::SortExec;
@@ -271,9 +270,4 @@ impl Writer<'_> {
         }
         Ok(())
     }
-}
-
-/// The error of a stream as DataFusion's.
-pub(crate) fn external(error: SqlError) -> DataFusionError {
-    into_query(error)
 }

@@ -20,7 +20,7 @@ mod rule;
 pub(crate) mod scan;
 pub(crate) mod table;
 
-pub(crate) use rule::FoldSpec;
+pub(crate) use rule::{FoldSpec, Rule};
 
 use arrow::datatypes::{DataType as ArrowType, Field, Schema, SchemaRef};
 use rockhold_model::{KeyModel, TableDefinition};

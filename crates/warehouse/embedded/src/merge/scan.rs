@@ -76,6 +76,7 @@ pub(crate) struct ScanShape {
     /// How files become rows.
     pub(crate) reading: Reading,
     /// Keeps the files where they are until the last row was read.
+    #[expect(dead_code, reason = "held, never read")]
     pub(crate) held: Option<ReadSnapshot>,
 }
 

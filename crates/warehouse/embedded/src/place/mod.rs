@@ -2,5 +2,4 @@
 
 pub(crate) mod bucket;
 pub(crate) mod key;
-pub(crate) mod name;
 pub(crate) mod router;

@@ -8,15 +8,15 @@
 //!   what it would be.
 
 use super::key::{Key, least};
-use super::name::{list_partition, range_partition};
-use super::super::value::time::{DAY, micros_of, range_of};
+use super::super::value::time::{DAY, add_units, micros_of, slice_start};
 use arrow::array::ArrayRef;
 use chrono::TimeZone;
 use chrono_tz::Tz;
 use rockhold_model::{
-    DataType, Partition, PartitionValue, Partitioning, RangeFunction, TableDefinition,
+    DataType, Partition, PartitionValue, Partitioning, RangeFunction, SliceBoundary, TableDefinition, TimeFunction,
 };
 use rockhold_sql::SqlError;
+use rockhold_sql::analyze::automatic_partition;
 use std::collections::HashMap;
 
 /// Most partitions that one load may create.
@@ -26,7 +26,7 @@ pub(crate) const MOST_CREATED: usize = 4096;
 /// they were given, created ones behind.
 #[derive(Debug)]
 pub(crate) struct Router {
-    scheme: Partitioning,
+    table: TableDefinition,
     types: Vec<DataType>,
     zone: Tz,
     partitions: Vec<Partition>,
@@ -66,7 +66,7 @@ impl Router {
             })
             .collect::<Result<Vec<_>, _>>()?;
         let mut router = Router {
-            scheme: table.partitioning.clone(),
+            table: table.clone(),
             types,
             zone,
             partitions: Vec::new(),
@@ -87,7 +87,7 @@ impl Router {
 
     /// The type in which ranges are compared.
     fn range_type(&self, position: usize) -> DataType {
-        match &self.scheme {
+        match &self.table.partitioning {
             Partitioning::Range { expression: Some(_), .. } => DataType::DateTime,
             _ => self.types.get(position).cloned().unwrap_or(DataType::BigInt),
         }
@@ -141,7 +141,7 @@ impl Router {
     /// # Errors
     /// No partition holds the row and none may be created.
     pub(crate) fn place(&mut self, columns: &[ArrayRef], row: usize) -> Result<usize, NoPlace> {
-        if matches!(self.scheme, Partitioning::Unpartitioned) {
+        if matches!(self.table.partitioning, Partitioning::Unpartitioned) {
             return match self.partitions.iter().position(|p| p.value == PartitionValue::All && !p.temporary) {
                 Some(number) => Ok(number),
                 None => Err(NoPlace::Missing("()".into())),
@@ -149,25 +149,24 @@ impl Router {
         }
         let keys: Vec<Key> =
             columns.iter().map(|column| Key::at(column, row).unwrap_or(Key::Null)).collect();
-        if self.scheme.is_list() {
+        if self.table.partitioning.is_list() {
             return self.place_in_lists(keys);
         }
         let missing = self.show(&keys);
+        let shown = self.texts(&keys);
         let keys = self.range_keys(keys).ok_or_else(|| NoPlace::Missing(missing.clone()))?;
         if let Some(number) = self.find_range(&keys) {
             return Ok(number);
         }
-        let Partitioning::Expression { function, .. } = &self.scheme else {
+        if !self.table.partitioning.is_automatic() {
             return Err(NoPlace::Missing(missing));
-        };
-        let (function, data_type) = (function.clone(), self.range_type(0));
-        let Some(Key::Number(value)) = keys.first() else { return Err(NoPlace::Missing(missing)) };
-        let value = i64::try_from(value.as_i128()).map_err(|_| NoPlace::Missing(missing.clone()))?;
-        let micros = if data_type == DataType::Date { value.saturating_mul(DAY) } else { value };
-        let (start, end) =
-            range_of(micros, &function).ok_or_else(|| NoPlace::Missing(missing.clone()))?;
-        let partition = range_partition(start, end, &function, &data_type);
-        self.create(partition, missing)
+        }
+        let number = self.create(&shown, missing.clone())?;
+        // What was made for the row must hold it.
+        match self.find_range(&keys) {
+            Some(found) if found == number => Ok(number),
+            _ => Err(NoPlace::Missing(missing)),
+        }
     }
 
     fn place_in_lists(&mut self, keys: Vec<Key>) -> Result<usize, NoPlace> {
@@ -175,19 +174,21 @@ impl Router {
             return Ok(*number);
         }
         let missing = self.show(&keys);
-        if !self.scheme.is_automatic() {
+        if !self.table.partitioning.is_automatic() {
             return Err(NoPlace::Missing(missing));
         }
-        let partition = list_partition(&keys, &self.types, |name| {
-            self.partitions.iter().any(|p| p.name.eq_ignore_ascii_case(name))
-        });
-        self.create(partition, missing)
+        let shown = self.texts(&keys);
+        self.create(&shown, missing)
     }
 
-    fn create(&mut self, partition: Partition, missing: String) -> Result<usize, NoPlace> {
+    fn create(&mut self, values: &[Option<String>], missing: String) -> Result<usize, NoPlace> {
         if self.created >= MOST_CREATED {
             return Err(NoPlace::TooMany);
         }
+        let values: Vec<Option<&str>> = values.iter().map(Option::as_deref).collect();
+        let taken = |name: &str| self.partitions.iter().any(|p| p.name.eq_ignore_ascii_case(name));
+        let partition = automatic_partition(&self.table, &values, taken)
+            .map_err(|_| NoPlace::Missing(missing.clone()))?;
         let number = self.add(partition).map_err(|_| NoPlace::Missing(missing))?;
         self.created += 1;
         Ok(number)
@@ -196,7 +197,7 @@ impl Router {
     /// The values that are compared with bounds: NULL is the least value, and
     /// `PARTITION BY RANGE(function(col))` compares the function's result.
     fn range_keys(&self, keys: Vec<Key>) -> Option<Vec<Key>> {
-        let function = match &self.scheme {
+        let function = match &self.table.partitioning {
             Partitioning::Range { expression, .. } => expression.as_ref().map(|e| &e.function),
             _ => None,
         };
@@ -204,7 +205,7 @@ impl Router {
             .enumerate()
             .map(|(position, key)| match (key, function) {
                 (Key::Null, _) => least(&self.range_type(position)),
-                (key, None) => Some(key),
+                (key, None) => self.slice_end(key),
                 (Key::Number(value), Some(RangeFunction::FromUnixtime)) => {
                     self.local(i64::try_from(value.as_i128()).ok()?.checked_mul(1_000_000)?)
                 }
@@ -220,6 +221,23 @@ impl Router {
             .collect()
     }
 
+    /// Slices that are named by their end hold the times before it.
+    fn slice_end(&self, key: Key) -> Option<Key> {
+        let Partitioning::Expression {
+            function: TimeFunction::TimeSlice { count, unit, boundary: SliceBoundary::Ceil },
+            ..
+        } = &self.table.partitioning
+        else {
+            return Some(key);
+        };
+        let Key::Number(value) = key else { return Some(key) };
+        let value = i64::try_from(value.as_i128()).ok()?;
+        let day = self.range_type(0) == DataType::Date;
+        let start = slice_start(if day { value.checked_mul(DAY)? } else { value }, i64::from(*count), *unit)?;
+        let end = add_units(start, i64::from(*count), *unit)?;
+        Some(Key::number(i128::from(if day { end.div_euclid(DAY) } else { end })))
+    }
+
     /// A UTC instant as the warehouse's local time.
     fn local(&self, micros: i64) -> Option<Key> {
         let time = self.zone.timestamp_micros(micros).single()?.naive_local();
@@ -232,11 +250,15 @@ impl Router {
         (keys < upper.as_slice()).then_some(*number)
     }
 
+    fn texts(&self, keys: &[Key]) -> Vec<Option<String>> {
+        keys.iter().zip(&self.types).map(|(key, data_type)| key.text(data_type)).collect()
+    }
+
     fn show(&self, keys: &[Key]) -> String {
-        let texts: Vec<String> = keys
-            .iter()
-            .zip(&self.types)
-            .map(|(key, data_type)| match key.text(data_type) {
+        let texts: Vec<String> = self
+            .texts(keys)
+            .into_iter()
+            .map(|text| match text {
                 Some(text) => format!("'{text}'"),
                 None => "NULL".to_owned(),
             })
@@ -351,9 +373,9 @@ mod tests {
         assert_eq!(place(&mut router, &column, 2), Err(NoPlace::Missing("('A')".into())));
         let mut router = Router::new(&table(columns, scheme(true)), &fixed, Tz::UTC).unwrap();
         // `pa` is taken in any case of its letters.
-        assert_eq!(place(&mut router, &column, 2), Ok("pA_2".into()));
+        assert_eq!(place(&mut router, &column, 2), Ok("pA_1".into()));
         assert_eq!(place(&mut router, &column, 3), Ok("pxy".into()));
-        assert_eq!(place(&mut router, &column, 4), Ok("pxy_2".into()));
+        assert_eq!(place(&mut router, &column, 4), Ok("pxy_1".into()));
         assert_eq!(place(&mut router, &column, 3), Ok("pxy".into()));
     }
 

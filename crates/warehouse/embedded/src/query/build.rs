@@ -2,8 +2,10 @@
 
 use sqlparser::ast::{
     DataType as SqlType, Expr, Function, FunctionArg, FunctionArgExpr, FunctionArgumentList, FunctionArguments,
-    Ident, ObjectName, ObjectNamePart, Value, ValueWithSpan,
+    Ident, ObjectName, ObjectNamePart, Query, SelectItem, SetExpr, TableFactor, TableWithJoins, Value,
+    ValueWithSpan,
 };
+use rockhold_sql::SqlError;
 use sqlparser::ast::{CaseWhen, CastKind};
 use sqlparser::ast::helpers::attached_token::AttachedToken;
 use sqlparser::tokenizer::Span;
@@ -92,4 +94,36 @@ pub(crate) fn plain_arguments(function: &Function) -> Option<Vec<Expr>> {
             .collect(),
         _ => None,
     }
+}
+
+/// `SELECT items FROM name, others WHERE filter`.
+///
+/// # Errors
+/// None in practice.
+pub(crate) fn empty_select(
+    name: &rockhold_core::ObjectName,
+    items: Vec<Expr>,
+    others: Option<Vec<TableWithJoins>>,
+    filter: &Expr,
+) -> Result<Query, SqlError> {
+    let mut query = *rockhold_sql::parse_query("SELECT 1 FROM a.b")?.query;
+    if let SetExpr::Select(select) = query.body.as_mut() {
+        for table in &mut select.from {
+            if let TableFactor::Table { name: written, .. } = &mut table.relation {
+                written.0 = [&name.database, &name.name]
+                    .map(|part| ObjectNamePart::Identifier(Ident::new(part.as_str())))
+                    .to_vec();
+            }
+        }
+        select.from.extend(others.unwrap_or_default());
+        if !items.is_empty() {
+            select.projection = items
+                .into_iter()
+                .enumerate()
+                .map(|(at, expr)| SelectItem::ExprWithAlias { expr, alias: Ident::new(format!("__rh_{at}")) })
+                .collect();
+        }
+        select.selection = Some(filter.clone());
+    }
+    Ok(query)
 }

@@ -3,6 +3,7 @@
 use super::super::error::{number, of_store};
 use super::super::session::{Session, unknown_database};
 use rockhold_core::Outcome;
+use rockhold_sql::analyze::names;
 use rockhold_sql::ast::{CreateDatabase, DropDatabase, ObjectName};
 use rockhold_sql::{SqlError, Stage};
 use rockhold_warehouse_store::Change;
@@ -22,26 +23,10 @@ fn database_name(name: &ObjectName) -> Result<String, SqlError> {
     Ok(name.object().to_owned())
 }
 
-/// Whether a database may have the name: a letter, or `_` and a letter or
-/// digit; then word characters and `-~!@#$%^&<>=+`; at most 256.
-fn is_database_name(name: &str) -> bool {
-    let mut chars = name.chars();
-    let begins = match chars.next() {
-        Some('_') => chars.next().is_some_and(|c| c.is_ascii_alphanumeric()),
-        Some(c) => c.is_ascii_alphabetic(),
-        None => false,
-    };
-    begins
-        && name.chars().count() <= 256
-        && chars.all(|c| c.is_ascii_alphanumeric() || c == '_' || "-~!@#$%^&<>=+".contains(c))
-}
-
 /// `CREATE DATABASE`.
 pub(super) async fn create(session: &Session, statement: &CreateDatabase) -> Result<Outcome, SqlError> {
     let name = database_name(&statement.name)?;
-    if !is_database_name(&name) {
-        return Err(SqlError::numbered(Stage::Analyze, 1102, format!("Incorrect database name '{name}'")));
-    }
+    names::check_database(&name)?;
     if super::is_system_database(&name) {
         return exists(statement.if_not_exists, &name);
     }

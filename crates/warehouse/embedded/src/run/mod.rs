@@ -1,8 +1,13 @@
 //! What each statement does.
 
+mod alter;
+mod change;
 mod database;
+mod explain;
 mod insert;
 mod select;
+mod show;
+mod table;
 pub(crate) mod variables;
 
 pub(crate) use select::plan as plan_query;
@@ -32,8 +37,19 @@ pub(crate) async fn statement(session: &mut Session, statement: &Statement) -> R
             session.use_database(target.database.as_str()).await?;
             Ok(Outcome::done())
         }
+        Statement::CreateTable(create) => table::create(session, create).await,
+        Statement::CreateTableLike(create) => table::create_like(session, create).await,
+        Statement::CreateTableAs(create) => table::create_as(session, create).await,
+        Statement::AlterTable(alter) => alter::run(session, alter).await,
+        Statement::TruncateTable(truncate) => table::truncate(session, truncate).await,
+        Statement::Drop(drop) => table::drop(session, drop).await,
         Statement::Query(query) => select::run(session, &query.query).await,
         Statement::Insert(insert) => insert::run(session, insert).await,
+        Statement::Update(update) => change::update(session, update).await,
+        Statement::Delete(delete) => change::delete(session, delete).await,
+        Statement::Show(show) => show::run(session, show).await,
+        Statement::Describe(describe) => show::describe(session, describe).await,
+        Statement::Explain(explain) => explain::run(session, explain).await,
         Statement::Set(set) => variables::set(session, set),
         Statement::Transaction(_) => Ok(Outcome::done()),
         other => Err(SqlError::analyze(format!(

@@ -7,8 +7,7 @@ use super::super::query::context::{Planned, rows};
 use super::super::query::planner::Tables;
 use super::super::query::rewrite::{Found, OWN, rewrite};
 use super::super::query::Environment;
-use super::super::session::Session;
-use datafusion::execution::SendableRecordBatchStream;
+use super::super::session::{Session, unknown_table};
 use rockhold_core::{ObjectName, Outcome};
 use rockhold_sql::SqlError;
 use rockhold_warehouse_store::{PartitionInfo, SnapshotObject};
@@ -34,16 +33,6 @@ pub(crate) async fn plan(
     session.engine.plan(query, rewritten, &tables, environment.database.as_deref().unwrap_or(""))
 }
 
-/// The rows of a query as batches.
-pub(super) async fn stream(
-    session: &Session,
-    query: &Query,
-    environment: &Environment,
-) -> Result<SendableRecordBatchStream, SqlError> {
-    let planned = plan(session, query, environment).await?;
-    session.engine.stream(&planned.plan).await
-}
-
 /// Everything a query reads, pinned at one instant.
 pub(super) async fn tables(session: &Session, found: &Found) -> Result<Tables, SqlError> {
     let mut tables = Tables::default();
@@ -54,7 +43,13 @@ pub(super) async fn tables(session: &Session, found: &Found) -> Result<Tables, S
     let mut names: Vec<ObjectName> = Vec::new();
     for table in &found.tables {
         let name = ObjectName::new(&table.database, &table.name);
-        if super::is_system_database(&table.database) || names.contains(&name) {
+        if super::is_system_database(&table.database) {
+            let view = super::show::information_schema(session, &table.name.to_ascii_lowercase()).await?;
+            let view = view.ok_or_else(|| unknown_table(&name))?;
+            tables.insert(&table.database, &table.seen_as, view);
+            continue;
+        }
+        if names.contains(&name) {
             continue;
         }
         names.push(name);

@@ -4,15 +4,13 @@
 //! microseconds since 1970-01-01 00:00:00, in no time zone.
 
 use chrono::{DateTime, Datelike, NaiveDate, NaiveDateTime, NaiveTime, Timelike};
-use rockhold_model::{TimeFunction, TimeUnit};
+use rockhold_model::TimeUnit;
 use std::fmt::Write;
 
 /// Microseconds of a day.
 pub(crate) const DAY: i64 = 86_400_000_000;
 /// 0000-01-01, the least DATE.
 pub(crate) const MIN_DAYS: i32 = -719_528;
-/// 9999-12-31, the greatest DATE.
-pub(crate) const MAX_DAYS: i32 = 2_932_896;
 
 /// The calendar day.
 pub(crate) fn date_of(days: i32) -> Option<NaiveDate> {
@@ -178,21 +176,6 @@ pub(crate) fn add_units(micros: i64, count: i64, unit: TimeUnit) -> Option<i64> 
     micros.checked_add(count.checked_mul(step)?)
 }
 
-/// The automatic range `[start, end)` that holds the time.
-pub(crate) fn range_of(micros: i64, function: &TimeFunction) -> Option<(i64, i64)> {
-    match function {
-        TimeFunction::DateTrunc { unit } => {
-            let start = truncate(micros, *unit)?;
-            Some((start, add_units(start, 1, *unit)?))
-        }
-        TimeFunction::TimeSlice { count, unit, .. } => {
-            let count = i64::from((*count).max(1));
-            let start = slice_start(micros, count, *unit)?;
-            Some((start, add_units(start, count, *unit)?))
-        }
-    }
-}
-
 /// The start of the slice of `count` units that holds the time, slices being
 /// counted from 0001-01-01 00:00:00.
 pub(crate) fn slice_start(micros: i64, count: i64, unit: TimeUnit) -> Option<i64> {
@@ -224,7 +207,6 @@ pub(crate) fn slice_start(micros: i64, count: i64, unit: TimeUnit) -> Option<i64
 #[cfg(test)]
 mod tests {
     use super::*;
-    use rockhold_model::SliceBoundary;
 
     #[test]
     fn dates_are_read_in_the_forms_starrocks_reads() {
@@ -235,7 +217,6 @@ mod tests {
             assert_eq!(parse_date(text), None, "{text}");
         }
         assert_eq!(parse_date("0000-01-01"), Some(MIN_DAYS));
-        assert_eq!(parse_date("9999-12-31"), Some(MAX_DAYS));
         assert_eq!(date_text(MIN_DAYS), "0000-01-01");
     }
 
@@ -254,21 +235,17 @@ mod tests {
     }
 
     #[test]
-    fn ranges_hold_the_time_they_are_made_for() {
+    fn units_begin_where_they_should() {
         let at = parse_datetime("2024-05-15 13:14:15").unwrap();
-        let range = |function: TimeFunction| {
-            let (start, end) = range_of(at, &function).unwrap();
-            assert!(start <= at && at < end);
-            (datetime_text(start), datetime_text(end))
-        };
-        let trunc = |unit| range(TimeFunction::DateTrunc { unit });
-        assert_eq!(trunc(TimeUnit::Week), ("2024-05-13 00:00:00".into(), "2024-05-20 00:00:00".into()));
-        assert_eq!(trunc(TimeUnit::Quarter).0, "2024-04-01 00:00:00");
-        assert_eq!(trunc(TimeUnit::Year).1, "2025-01-01 00:00:00");
-        let slice = |count, unit| {
-            range(TimeFunction::TimeSlice { count, unit, boundary: SliceBoundary::Floor })
-        };
-        assert_eq!(slice(7, TimeUnit::Day).0, "2024-05-13 00:00:00");
-        assert_eq!(slice(5, TimeUnit::Month).0, "2024-05-01 00:00:00");
+        let start = |unit| datetime_text(truncate(at, unit).unwrap());
+        assert_eq!(start(TimeUnit::Week), "2024-05-13 00:00:00");
+        assert_eq!(start(TimeUnit::Quarter), "2024-04-01 00:00:00");
+        assert_eq!(start(TimeUnit::Hour), "2024-05-15 13:00:00");
+        let slice = |count, unit| datetime_text(slice_start(at, count, unit).unwrap());
+        assert_eq!(slice(7, TimeUnit::Day), "2024-05-13 00:00:00");
+        assert_eq!(slice(5, TimeUnit::Month), "2024-05-01 00:00:00");
+        let later = |count, unit| datetime_text(add_units(at, count, unit).unwrap());
+        assert_eq!(later(-6, TimeUnit::Month), "2023-11-15 13:14:15");
+        assert_eq!(later(1, TimeUnit::Quarter), "2024-08-15 13:14:15");
     }
 }
