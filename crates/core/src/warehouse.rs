@@ -271,10 +271,11 @@ pub trait FileReceiver: Send {
     /// `StorageFull`, `Unavailable`.
     async fn write(&mut self, bytes: Bytes) -> Result<()>;
 
-    /// Ends the file. The caller has verified the digest.
+    /// Ends the file, which must have the length announced and this digest;
+    /// the receiver hashes what it writes, so that nobody hashes twice.
     ///
     /// # Errors
-    /// `StorageFull`, `Unavailable`.
+    /// `Corrupt` when it has not; `StorageFull`, `Unavailable`.
     async fn finish(self: Box<Self>, digest: Digest) -> Result<ReceivedFile>;
 }
 

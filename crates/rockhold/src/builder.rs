@@ -123,7 +123,8 @@ impl RockholdBuilder {
     /// When the directory is not a warehouse, is of a newer version or cannot
     /// be read or created.
     pub async fn open(self) -> Result<Rockhold> {
-        let (dir, options) = (self.dir, self.options);
+        let (dir, mut options) = (self.dir, self.options);
+        options.kinds.register(rockhold_object_table::descriptor())?;
         let store = Store::open(&dir, options).await?;
         let mut builder = EngineBuilder::new(Arc::new(store.clone()), Arc::new(store.clone()))
             .config(self.config)

@@ -3,7 +3,7 @@
 use crate::{CancelToken, job::Progress};
 use futures::StreamExt;
 use rockhold_core::format::FileEntry;
-use rockhold_core::{Error, GetRequest, Hasher, JobId, ReceivedFile, Repository, Result, Warehouse};
+use rockhold_core::{Error, ErrorKind, GetRequest, JobId, ReceivedFile, Repository, Result, Warehouse};
 
 /// What the download of one file needs to know.
 pub(crate) struct Download<'a> {
@@ -65,25 +65,23 @@ impl Download<'_> {
             ));
         }
         let mut receiver = self.warehouse.receive(self.job, extension, entry.len).await?;
-        let (mut hasher, mut seen) = (Hasher::new(), 0u64);
+        let mut seen = 0u64;
         while let Some(bytes) = reader.stream.next().await {
             let bytes = bytes?;
             seen = seen.saturating_add(bytes.len() as u64);
             if seen > entry.len {
                 return Err(damaged(entry, "it is longer than the manifest says"));
             }
-            hasher.update(&bytes);
             self.progress.moved_bytes(bytes.len() as u64);
             receiver.write(bytes).await?;
         }
         if seen != entry.len {
             return Err(damaged(entry, &format!("only {seen} of {} bytes came", entry.len)));
         }
-        let digest = hasher.finish();
-        if digest != entry.digest {
-            return Err(damaged(entry, "its digest is not the one in the manifest"));
-        }
-        receiver.finish(digest).await
+        receiver.finish(entry.digest).await.map_err(|e| match e.kind() {
+            ErrorKind::Corrupt => damaged(entry, "its digest is not the one in the manifest").because(e),
+            _ => e,
+        })
     }
 }
 
@@ -93,7 +91,7 @@ fn damaged(entry: &FileEntry, what: &str) -> Error {
 
 /// A file that a manifest names and that is gone was deleted by other hands.
 fn missing_is_damage(error: Error) -> Error {
-    if error.kind() != rockhold_core::ErrorKind::NotFound {
+    if error.kind() != ErrorKind::NotFound {
         return error;
     }
     let key = error.key().unwrap_or("").to_owned();
