@@ -56,21 +56,32 @@ pub(crate) const SYMBOLS: &[&str] = &[
 /// The tokens of a text; the last one is [`TokenKind::End`]. Hints are tokens,
 /// comments and white space are not.
 pub fn tokenize(source: &str) -> Vec<Token> {
-    let mut lexer = Lexer { source, offset: 0, line: 1, column: 0, tokens: Vec::new() };
-    lexer.run();
-    lexer.tokens
+    let mut lexer = Lexer::new(source);
+    let mut tokens = Vec::new();
+    loop {
+        let token = lexer.next_token();
+        let ended = token.kind == TokenKind::End;
+        tokens.push(token);
+        if ended {
+            return tokens;
+        }
+    }
 }
 
-struct Lexer<'s> {
+/// Reads a text token by token.
+pub(crate) struct Lexer<'s> {
     source: &'s str,
     offset: usize,
     line: u32,
     column: u32,
-    tokens: Vec<Token>,
 }
 
-impl Lexer<'_> {
-    fn rest(&self) -> &str {
+impl<'s> Lexer<'s> {
+    pub(crate) fn new(source: &'s str) -> Self {
+        Lexer { source, offset: 0, line: 1, column: 0 }
+    }
+
+    fn rest(&self) -> &'s str {
         self.source.get(self.offset..).unwrap_or_default()
     }
 
@@ -121,7 +132,8 @@ impl Lexer<'_> {
         }
     }
 
-    fn run(&mut self) {
+    /// The next token; [`TokenKind::End`] at the end, however often it is asked.
+    pub(crate) fn next_token(&mut self) -> Token {
         loop {
             self.skip_blank();
             let (start, line, column) = (self.offset, self.line, self.column);
@@ -133,11 +145,7 @@ impl Lexer<'_> {
                 },
             };
             let span = Span { start, end: self.offset, line, column, last_line: line, last_column: column };
-            let ended = kind == TokenKind::End;
-            self.tokens.push(Token { kind, span });
-            if ended {
-                return;
-            }
+            return Token { kind, span };
         }
     }
 

@@ -4,6 +4,7 @@ use rockhold_model::{ColumnDefault, DataType};
 use sqlparser::ast::Expr;
 
 use super::Result;
+use super::expression::function_arguments;
 use super::range::{integer_limits, parse_time};
 use crate::SqlError;
 use crate::ast::{ColumnDef, DefaultDef};
@@ -34,19 +35,15 @@ pub(super) fn column_default(column: &ColumnDef) -> Result<Option<ColumnDefault>
             check_literal(text, data_type).map_err(refuse)?;
             Ok(Some(ColumnDefault::Literal(text.clone())))
         }
-        DefaultDef::CurrentTimestamp(precision) => {
-            let precision = match precision.as_deref().map(str::parse::<u8>) {
-                None => None,
-                Some(Ok(digits @ 0..=6)) => Some(digits),
-                Some(_) => return Err(refuse("precision must be between 0 and 6".to_string())),
-            };
-            now(precision)
-        }
+        DefaultDef::CurrentTimestamp(digits) => now(precision(digits.as_deref()).map_err(refuse)?),
         DefaultDef::Expression { expr, .. } => match expr.expr.as_ref() {
             Expr::Function(function) => {
                 let name = function.name.to_string().to_lowercase();
                 match name.as_str() {
-                    "now" | "current_timestamp" => now(None),
+                    "now" | "current_timestamp" => {
+                        let digits = function_arguments(&function.args).first().map(ToString::to_string);
+                        now(precision(digits.as_deref()).map_err(refuse)?)
+                    }
                     "uuid" if data_type.is_text() => Ok(Some(ColumnDefault::Function("uuid()".to_string()))),
                     "uuid_numeric" if *data_type == DataType::LargeInt => {
                         Ok(Some(ColumnDefault::Function("uuid_numeric()".to_string())))
@@ -62,6 +59,15 @@ pub(super) fn column_default(column: &ColumnDef) -> Result<Option<ColumnDefault>
                 Err(refuse(format!("Unsupported expr {expr} for default value; write the value as a string")))
             }
         },
+    }
+}
+
+/// Digits after the second.
+fn precision(digits: Option<&str>) -> std::result::Result<Option<u8>, String> {
+    match digits.map(str::parse::<u8>) {
+        None => Ok(None),
+        Some(Ok(digits @ 0..=6)) => Ok(Some(digits)),
+        Some(_) => Err("precision must be between 0 and 6".to_string()),
     }
 }
 

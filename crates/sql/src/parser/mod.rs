@@ -23,7 +23,7 @@ mod types;
 
 use crate::ast::{Explain, ExplainLevel, Statement};
 use crate::kinds::{KindWords, default_kinds};
-use crate::lexer::{Token, TokenKind, tokenize};
+use crate::lexer::{Lexer, Token, TokenKind, tokenize};
 use crate::{Span, SqlError};
 
 pub use dialect::StarRocksDialect;
@@ -78,18 +78,26 @@ impl Parser {
     /// statement that is refused does not hide those behind it. Empty
     /// statements are skipped.
     pub fn parse<'p>(&'p self, source: &'p str) -> impl Iterator<Item = Parsed> + 'p {
-        let tokens = tokenize(source);
-        let mut at = 0;
+        // One statement's tokens at a time, so that a long script costs no more
+        // memory than its longest statement.
+        let mut lexer = Lexer::new(source);
+        let mut ended = false;
         std::iter::from_fn(move || {
-            loop {
-                let rest = tokens.get(at..)?;
-                let length = rest.iter().position(is_separator)?;
-                let (statement, separator) = (rest.get(..length)?, rest.get(length)?);
-                at += length + 1;
-                if !statement.iter().all(|token| matches!(token.kind, TokenKind::Hint(_))) {
-                    return Some(self.parse_tokens(source, statement, separator));
+            while !ended {
+                let mut tokens = Vec::new();
+                let separator = loop {
+                    let token = lexer.next_token();
+                    if is_separator(&token) {
+                        break token;
+                    }
+                    tokens.push(token);
+                };
+                ended = separator.kind == TokenKind::End;
+                if !tokens.iter().all(|token| matches!(token.kind, TokenKind::Hint(_))) {
+                    return Some(self.parse_tokens(source, &tokens, &separator));
                 }
             }
+            None
         })
     }
 

@@ -10,6 +10,7 @@
 //! * hints, `[_SYNC_MV_]` and the like, and `[broadcast]` behind JOIN are left
 //!   out; the bracketed ones are listed beside the tree.
 
+use sqlparser::ast::SetExpr;
 use sqlparser::parser::{Parser as SqlParser, ParserError};
 use sqlparser::tokenizer::{Location, Span as SqlSpan, Token as SqlToken, TokenWithSpan};
 
@@ -44,7 +45,6 @@ const BRACKET_HINTS: &[&str] =
 
 impl Reader<'_> {
     pub(super) fn query_statement(&mut self) -> Result<Statement> {
-        // WITH may also begin UPDATE and DELETE.
         Ok(Statement::Query(Box::new(self.query()?)))
     }
 
@@ -54,6 +54,13 @@ impl Reader<'_> {
         let end = self.tokens.len();
         let (query, hints) = self.with_sqlparser(end, |parser| parser.parse_query())?;
         let span = self.span_from(start);
+        // `sqlparser` also reads WITH … INSERT, UPDATE and DELETE as queries.
+        if !matches!(
+            query.body.as_ref(),
+            SetExpr::Select(_) | SetExpr::Query(_) | SetExpr::SetOperation { .. } | SetExpr::Values(_)
+        ) {
+            return Err(SqlError::syntax_rule("WITH must be followed by a query here").at(span));
+        }
         self.skip_hints();
         Ok(QueryText { text: span.text(self.source).to_string(), query, hints, span })
     }
