@@ -35,7 +35,7 @@ pub fn default_kinds() -> Vec<KindWords> {
 }
 
 /// Names of all kinds of statement that the parser knows: the values of
-/// [`crate::Statement::kind`], sorted.
+/// [`crate::ast::Statement::kind`], sorted.
 pub const STATEMENT_KINDS: &[&str] = &[
     "ADMIN",
     "ALTER DATABASE",

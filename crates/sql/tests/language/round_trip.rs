@@ -53,7 +53,7 @@ fn what_parses_prints_as_text_that_parses_to_the_same() {
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig::with_cases(1000))]
+    // Long runs: PROPTEST_CASES=100000.
 
     /// Tokens dropped, doubled, swapped, or taken from another statement: most
     /// results are refused; those that parse still round-trip, and none panics.
