@@ -111,31 +111,14 @@ impl Reader<'_> {
     ) -> Result<(T, Vec<String>)> {
         let tokens = self.tokens.get(self.at..end).unwrap_or_default();
         let depth = refuse_deep(tokens)?;
-        let converted = convert(tokens);
-        let dialect = StarRocksDialect;
-        let mut parser = SqlParser::new(&dialect)
-            .with_recursion_limit(MAX_DEPTH * 2)
-            .with_tokens_with_locations(converted.tokens);
-        // `sqlparser` guards some of its recursions itself, those through tables
-        // not; ordinary statements stay on the stack they have.
-        let result = if depth > PLAIN_DEPTH {
-            stacker::grow(DEEP_STACK, || rule(&mut parser))
-        } else {
-            rule(&mut parser)
-        };
-        let read = converted.origins.get(parser.index()).copied().unwrap_or(tokens.len());
-        match result {
+        let run = run(tokens, depth, rule);
+        match run.result {
             Ok(tree) => {
-                let hints = converted
-                    .hints
-                    .into_iter()
-                    .filter(|(position, _)| *position < read)
-                    .map(|(_, hint)| hint)
-                    .collect();
-                self.at += read;
-                Ok((tree, hints))
+                self.at += run.read;
+                Ok((tree, run.hints))
             }
             Err(error) => {
+                let (error, read) = deepest(tokens, depth, error, run.read);
                 let at = tokens.get(read).unwrap_or_else(|| self.tokens.get(end).unwrap_or(&self.end));
                 Err(self.translate(&error, at))
             }
@@ -168,14 +151,101 @@ impl Reader<'_> {
                 } else {
                     token.span.text(self.source).chars().take(200).collect()
                 };
+                let symbol = !expected.chars().any(char::is_alphanumeric);
+                let quote = if symbol { "'" } else { "" };
                 SqlError::syntax(
-                    format!("Unexpected input '{found}', the most similar input is {{{expected}}}"),
+                    format!(
+                        "Unexpected input '{found}', the most similar input is {{{quote}{expected}{quote}}}"
+                    ),
                     token.span,
                 )
             }
             None => SqlError::syntax(text.to_string(), token.span),
         }
     }
+}
+
+/// What became of tokens handed over.
+struct Run<T> {
+    result: std::result::Result<T, ParserError>,
+    /// How many of our tokens were read, or up to where when it failed.
+    read: usize,
+    /// Bracketed hints among them.
+    hints: Vec<String>,
+}
+
+fn run<T>(
+    tokens: &[Token],
+    depth: usize,
+    rule: impl FnOnce(&mut SqlParser<'_>) -> std::result::Result<T, ParserError>,
+) -> Run<T> {
+    let converted = convert(tokens);
+    let dialect = StarRocksDialect;
+    let mut parser = SqlParser::new(&dialect)
+        .with_recursion_limit(MAX_DEPTH * 2)
+        .with_tokens_with_locations(converted.tokens);
+    // `sqlparser` guards some of its recursions itself, those through tables
+    // not; ordinary statements stay on the stack they have.
+    let result =
+        if depth > PLAIN_DEPTH { stacker::grow(DEEP_STACK, || rule(&mut parser)) } else { rule(&mut parser) };
+    let read = converted.origins.get(parser.index()).copied().unwrap_or(tokens.len());
+    let hints =
+        converted.hints.into_iter().filter(|(position, _)| *position < read).map(|(_, hint)| hint).collect();
+    Run { result, read, hints }
+}
+
+/// The error inside a subquery instead of the one behind its first word.
+///
+/// `sqlparser` tries what stands in parentheses behind FROM as a query, forgets
+/// that error and tries it as tables, so that a slip deep inside is reported at
+/// the subquery's beginning. The subquery is read again by itself.
+fn deepest(tokens: &[Token], depth: usize, error: ParserError, read: usize) -> (ParserError, usize) {
+    let (mut error, mut at) = (error, read);
+    for _ in 0..MAX_DEPTH {
+        if let Some(place) = place_of(&error, tokens) {
+            at = place;
+        }
+        let Some(start) =
+            (1..=3).filter_map(|back| at.checked_sub(back)).find(|start| begins_subquery(tokens, *start))
+        else {
+            break;
+        };
+        let inner = run(tokens.get(start..).unwrap_or_default(), depth, |parser| parser.parse_query());
+        let Err(inner_error) = inner.result else {
+            let end = start + inner.read;
+            if end > at {
+                return (ParserError::ParserError("Expected: ), found: ".to_string()), end);
+            }
+            break;
+        };
+        let inner_at = place_of(&inner_error, tokens).unwrap_or(start + inner.read);
+        if inner_at <= at {
+            break;
+        }
+        (error, at) = (inner_error, inner_at);
+    }
+    (error, at)
+}
+
+fn begins_subquery(tokens: &[Token], start: usize) -> bool {
+    let opens = start
+        .checked_sub(1)
+        .and_then(|before| tokens.get(before))
+        .is_some_and(|token| token.kind == TokenKind::Symbol("("));
+    let query = match tokens.get(start).map(|token| &token.kind) {
+        Some(TokenKind::Word(word)) => {
+            ["SELECT", "WITH", "VALUES"].iter().any(|begin| word.eq_ignore_ascii_case(begin))
+        }
+        _ => false,
+    };
+    opens && query
+}
+
+/// Position of the token that a message names.
+fn place_of(error: &ParserError, tokens: &[Token]) -> Option<usize> {
+    let ParserError::ParserError(message) = error else { return None };
+    let place = parse_location(message.rsplit_once(" at Line: ")?.1)?;
+    tokens.iter().position(|token| (token.span.line, token.span.column) == place)
 }
 
 /// `L, Column: C` of a message, with our count of columns.

@@ -92,6 +92,19 @@ fn errors_point_at_the_token() {
 }
 
 #[test]
+fn errors_inside_subqueries_point_inside_them() {
+    for (sql, found) in [
+        ("SELECT * FROM (SELECT a b c FROM t) x", "c"),
+        ("SELECT * FROM (SELECT a FROM (SELECT b FROM t WHERE) x) y", ")"),
+        ("SELECT * FROM (SELECT a, b FROM t GROUP a) x JOIN u", "GROUP"),
+        ("CREATE VIEW v AS SELECT * FROM (WITH c AS (SELECT 1) SELECT 1 +) x", ")"),
+    ] {
+        let error = parse_one(sql).unwrap_err();
+        assert!(error.message.starts_with(&format!("Unexpected input '{found}'")), "{sql}\n{error}");
+    }
+}
+
+#[test]
 fn nesting_and_chains_end_in_an_error_quickly() {
     let started = Instant::now();
     let n = 20_000;
