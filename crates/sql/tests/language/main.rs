@@ -4,6 +4,7 @@
 
 mod corpus;
 mod guide;
+mod queries;
 mod refused;
 mod round_trip;
 mod tables;
