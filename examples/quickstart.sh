@@ -26,7 +26,7 @@ sql() {
 # run NAME: shows and runs examples/quickstart/NAME.sql.
 run() {
     printf '\n== examples/quickstart/%s.sql\n' "$1"
-    sed -e "s|\${DIR}|$dir|g" -e "s|\${TIMESTAMP}|${timestamp:-}|g" "examples/quickstart/$1.sql" | sql -
+    sed -e "s|\${ROOT}|$PWD|g" -e "s|\${DIR}|$dir|g" -e "s|\${TIMESTAMP}|${timestamp:-}|g" "examples/quickstart/$1.sql" | sql -
 }
 
 # answers NAME: keeps the answers to the questions in a file and shows them.

@@ -73,13 +73,13 @@ DISTRIBUTED BY HASH (carrier) BUCKETS 1
 PROPERTIES ("replication_num" = "1");
 
 INSERT INTO nyc.flights
-SELECT * FROM FILES ("path" = "examples/data/flights.parquet", "format" = "parquet");
+SELECT * FROM FILES ("path" = "file://${ROOT}/examples/data/flights.parquet", "format" = "parquet");
 
 INSERT INTO nyc.weather
-SELECT * FROM FILES ("path" = "examples/data/weather.parquet", "format" = "parquet");
+SELECT * FROM FILES ("path" = "file://${ROOT}/examples/data/weather.parquet", "format" = "parquet");
 
 INSERT INTO nyc.planes
-SELECT * FROM FILES ("path" = "examples/data/planes.parquet", "format" = "parquet");
+SELECT * FROM FILES ("path" = "file://${ROOT}/examples/data/planes.parquet", "format" = "parquet");
 
 INSERT INTO nyc.airlines
-SELECT * FROM FILES ("path" = "examples/data/airlines.parquet", "format" = "parquet");
+SELECT * FROM FILES ("path" = "file://${ROOT}/examples/data/airlines.parquet", "format" = "parquet");

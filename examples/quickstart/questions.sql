@@ -13,16 +13,16 @@ HAVING COUNT(*) >= 1000
 ORDER BY minutes DESC, a.name
 LIMIT 5;
 
--- Hours of storm at each airport.
-SELECT origin, COUNT(*) AS hours, MAX(wind_gust) AS strongest_gust, MIN(visib) AS worst_visibility
-FROM nyc.weather
-WHERE wind_gust >= 35
-GROUP BY origin
-ORDER BY origin;
-
 -- Seats that left, by manufacturer.
 SELECT p.manufacturer, COUNT(*) AS departures, SUM(p.seats) AS seats
 FROM nyc.flights f JOIN nyc.planes p ON f.tailnum = p.tailnum
 GROUP BY p.manufacturer
 ORDER BY seats DESC, p.manufacturer
 LIMIT 5;
+
+-- Hours of storm at each airport.
+SELECT origin, COUNT(*) AS hours, MAX(wind_gust) AS strongest_gust, MIN(visib) AS worst_visibility
+FROM nyc.weather
+WHERE wind_gust >= 35
+GROUP BY origin
+ORDER BY origin;

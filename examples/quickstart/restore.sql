@@ -9,5 +9,3 @@ RESTORE SNAPSHOT winter FROM local_repo
 DATABASE nyc
 ON (TABLE weather, TABLE planes)
 PROPERTIES ("backup_timestamp" = "${TIMESTAMP}");
-
-SHOW RESTORE FROM nyc;
