@@ -2,7 +2,11 @@
 
 use std::time::{Duration, Instant};
 
-use rockhold_sql::{KindWords, Parser, Stage, check, default_kinds, parse_one};
+use rockhold_sql::analyze::{Cluster, create_table};
+use rockhold_sql::ast::Statement;
+use rockhold_sql::{
+    KindWords, Parser, Stage, check, create_table_statements, default_kinds, names_in_query, parse_one,
+};
 
 fn refusal(sql: &str) -> String {
     match parse_one(sql) {
@@ -160,6 +164,29 @@ fn what_is_accepted_at_the_limits_can_be_compared_printed_and_dropped() {
     ] {
         let statement = parse_one(&sql).unwrap_or_else(|error| panic!("{sql}: {error}"));
         assert_eq!(parse_one(&statement.to_string()).unwrap(), statement.clone());
+    }
+}
+
+#[test]
+fn what_is_accepted_at_the_limits_can_be_analysed() {
+    let plus = " + 1".repeat(398);
+    for sql in [
+        format!("CREATE TABLE t (a BIGINT, b BIGINT AS a{plus})"),
+        format!("CREATE TABLE t (a BIGINT) PARTITION BY a, (a{})", " + 1".repeat(390)),
+        format!("CREATE TABLE t (a INT, b {}INT{})", "ARRAY<".repeat(90), ">".repeat(90)),
+    ] {
+        let Statement::CreateTable(create) = parse_one(&sql).unwrap() else { panic!("{sql}") };
+        let table = create_table(&create, &Cluster::default()).unwrap();
+        let statements = create_table_statements(&table.definition, &table.partitions);
+        let Statement::CreateTable(again) = parse_one(&statements[0]).unwrap() else { panic!() };
+        assert_eq!(create_table(&again, &Cluster::default()).unwrap(), table);
+    }
+    for query in [
+        format!("SELECT a{plus} FROM t"),
+        format!("SELECT a FROM t{}", " UNION ALL SELECT a FROM t".repeat(99)),
+        format!("SELECT * FROM {}t{}", "(SELECT * FROM ".repeat(30), ") x".repeat(30)),
+    ] {
+        assert!(names_in_query(&query).unwrap().iter().all(|name| name.object() == "t"));
     }
 }
 
