@@ -2,3 +2,5 @@
 
 mod main_job;
 mod support;
+mod transcript;
+mod without_us;
