@@ -91,7 +91,8 @@ async fn csv(mut rows: Rows, out: &mut dyn Write) -> Result<(), PrintError> {
     writeln!(out, "{}", header.join(","))?;
     while let Some(batch) = next(&mut rows).await? {
         for row in &batch {
-            let fields: Vec<String> = row.iter().map(|v| v.as_deref().map(quoted).unwrap_or_default()).collect();
+            let fields: Vec<String> =
+                row.iter().map(|v| v.as_deref().map(quoted).unwrap_or_default()).collect();
             writeln!(out, "{}", fields.join(","))?;
         }
     }

@@ -20,7 +20,9 @@ pub(crate) async fn watch(job: &JobHandle, quiet: bool) -> JobRecord {
 
 async fn with_bar(job: &JobHandle) -> JobRecord {
     let bar = ProgressBar::new(0);
-    if let Ok(style) = ProgressStyle::with_template("{msg} {bar:24} {bytes}/{total_bytes} {bytes_per_sec} {eta} left") {
+    if let Ok(style) =
+        ProgressStyle::with_template("{msg} {bar:24} {bytes}/{total_bytes} {bytes_per_sec} {eta} left")
+    {
         bar.set_style(style);
     }
     let end = job.wait();

@@ -91,7 +91,11 @@ async fn run_sql(sql: &Sql, text: &str) -> u8 {
     }
     let ended: Vec<JobRecord> = rockhold.wait_for_jobs().await;
     rockhold.close().await;
-    if code == exit::OK && ended.iter().any(|job| job.state != "FINISHED") { exit::JOB_CANCELLED } else { code }
+    if code == exit::OK && ended.iter().any(|job| job.state != "FINISHED") {
+        exit::JOB_CANCELLED
+    } else {
+        code
+    }
 }
 
 async fn statements(sql: &Sql, session: &mut Session, text: &str) -> u8 {

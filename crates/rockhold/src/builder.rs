@@ -2,9 +2,9 @@
 
 use crate::Session;
 use rockhold_core::{JobRecord, RepositoryFactory, Result};
-use rockhold_sql::SqlError;
 use rockhold_engine::{Engine, EngineBuilder, EngineConfig, JobHandle};
 use rockhold_object_table::{TableCodec, TableWriter};
+use rockhold_sql::SqlError;
 use rockhold_warehouse_store::{OpenOptions, Store};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;

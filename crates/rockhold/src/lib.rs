@@ -28,7 +28,9 @@ mod text;
 
 pub use builder::{Rockhold, RockholdBuilder};
 pub use rockhold_core::{Error, JobRecord, JsonShape, Outcome, ResultColumn, Row, Rows};
-pub use rockhold_engine::{Engine, EngineBuilder, EngineConfig, JobDetail, JobHandle, ProgressCounts, job_status};
+pub use rockhold_engine::{
+    Engine, EngineBuilder, EngineConfig, JobDetail, JobHandle, ProgressCounts, job_status,
+};
 pub use rockhold_sql::SqlError;
 pub use session::{Executed, Session, is_locked, sql_error};
 pub use text::{CheckLine, StatementText, check, statements};

@@ -22,7 +22,8 @@ async fn a_dropped_table_comes_back_with_the_same_rows() {
     let ts = w.timestamp("r", "s1").await;
     w.sql("DROP TABLE orders FORCE").await;
     assert!(w.fails(ROWS).await.starts_with("5502"));
-    w.job(&format!("RESTORE SNAPSHOT s1 FROM r DATABASE shop PROPERTIES (\"backup_timestamp\" = \"{ts}\")")).await;
+    w.job(&format!("RESTORE SNAPSHOT s1 FROM r DATABASE shop PROPERTIES (\"backup_timestamp\" = \"{ts}\")"))
+        .await;
     assert_eq!(w.lines(ROWS).await, before);
 }
 
@@ -38,7 +39,11 @@ async fn another_warehouse_restores_from_the_same_repository() {
     let mut target = place.warehouse("target").await;
     target.sql(&place.create_repository("r", "repo")).await;
     let ts = target.timestamp("r", "s1").await;
-    target.job(&format!("RESTORE SNAPSHOT s1 FROM r DATABASE shop AS copy PROPERTIES (\"backup_timestamp\" = \"{ts}\")")).await;
+    target
+        .job(&format!(
+            "RESTORE SNAPSHOT s1 FROM r DATABASE shop AS copy PROPERTIES (\"backup_timestamp\" = \"{ts}\")"
+        ))
+        .await;
     assert_eq!(target.lines("SELECT * FROM copy.orders ORDER BY id").await, before);
     assert!(target.fails(ROWS).await.starts_with("5501"));
 }
@@ -90,5 +95,8 @@ async fn a_read_only_repository_is_never_written() {
         let error = w.fails(refused).await;
         assert!(error.contains("read only"), "{error}");
     }
-    w.job(&format!("RESTORE SNAPSHOT s1 FROM r DATABASE shop AS again PROPERTIES (\"backup_timestamp\" = \"{ts}\")")).await;
+    w.job(&format!(
+        "RESTORE SNAPSHOT s1 FROM r DATABASE shop AS again PROPERTIES (\"backup_timestamp\" = \"{ts}\")"
+    ))
+    .await;
 }

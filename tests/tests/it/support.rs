@@ -52,7 +52,9 @@ impl TestWarehouse {
         let mut last = Vec::new();
         for statement in rockhold::statements(text) {
             last = match self.session.execute(&statement.parsed?).await? {
-                Executed::Outcome(Outcome::Rows(rows)) => rows.collect().await.map_err(rockhold::sql_error)?,
+                Executed::Outcome(Outcome::Rows(rows)) => {
+                    rows.collect().await.map_err(rockhold::sql_error)?
+                }
                 Executed::Job(job) => {
                     let record = job.wait().await;
                     vec![vec![Some(record.state.clone()), Some(rockhold::job_status(&record))]]

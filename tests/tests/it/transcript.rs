@@ -15,8 +15,7 @@ use std::collections::BTreeMap;
 /// a step that names one, or whose rows list one, differs until then.
 const KINDS: &str = "views, materialized views and functions come with a later issue";
 const NOT_S3: &str = "object stores come with a later issue; the replay uses a local directory";
-const OURS_KEEPS_REPLICAS: &str =
-    "better on purpose: a number of replicas is compared only where it is given, and SSD or HDD is not told apart";
+const OURS_KEEPS_REPLICAS: &str = "better on purpose: a number of replicas is compared only where it is given, and SSD or HDD is not told apart";
 const READ_ONLY: &str = "better on purpose: READ ONLY never creates a repository";
 const AS_EXISTING: &str = "better on purpose: AS onto an existing table works when the schema is the same";
 const FAST: &str = "the job is over before the next statement: nothing waits for a poll every three seconds";
@@ -121,7 +120,11 @@ impl Replay {
 /// for them finds the same pages.
 fn same_gist(theirs: &str, ours: &str) -> bool {
     let words = |text: &str| -> Vec<String> {
-        text.to_lowercase().split(|c: char| !c.is_alphanumeric()).filter(|w| w.len() > 2).map(str::to_owned).collect()
+        text.to_lowercase()
+            .split(|c: char| !c.is_alphanumeric())
+            .filter(|w| w.len() > 2)
+            .map(str::to_owned)
+            .collect()
     };
     let (theirs, ours) = (words(theirs), words(ours));
     let common = theirs.iter().filter(|word| ours.contains(word)).count();
@@ -163,7 +166,10 @@ async fn the_recorded_run_is_replayed_with_listed_differences_only() {
             (Some(_), Some(_)) => listed += 1,
             (Some(what), None) => wrong.push(format!("step {number}: {}\n  {what}", step.sql)),
             (None, Some(reason)) => {
-                wrong.push(format!("step {number} no longer differs, take it off the list: {} ({reason})", step.sql));
+                wrong.push(format!(
+                    "step {number} no longer differs, take it off the list: {} ({reason})",
+                    step.sql
+                ));
             }
         }
     }

@@ -31,7 +31,10 @@ const TABLES: [(&str, &str); 4] = [
 fn python() -> Option<String> {
     let candidates = ["python3".to_owned(), "python".to_owned()];
     candidates.into_iter().find(|python| {
-        Command::new(python).args(["-c", "import duckdb"]).output().is_ok_and(|output| output.status.success())
+        Command::new(python)
+            .args(["-c", "import duckdb"])
+            .output()
+            .is_ok_and(|output| output.status.success())
     })
 }
 

@@ -26,7 +26,8 @@ const EDGES: &[(&str, &[&str])] = &[
 ];
 
 /// What any member may use in its tests on top of [`EDGES`].
-const DEV_EDGES: &[&str] = &["crates/testkit", "crates/layers", "crates/storage/fs", "crates/warehouse/*"];
+const DEV_EDGES: &[&str] =
+    &["crates/testkit", "crates/layers", "crates/storage/fs", "crates/objects/*", "crates/warehouse/*"];
 
 /// The one member that links DataFusion.
 const DATAFUSION: &str = "crates/warehouse/embedded";
