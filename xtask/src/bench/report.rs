@@ -18,10 +18,11 @@ pub(crate) fn render(
     let names: Vec<String> = tables.iter().map(|table| format!("--data {}", table.data.name())).collect();
     writeln!(
         out,
-        "`cargo xtask bench --runs {} --percent {} {}`; {}; {} rounds, medians.\n",
+        "`cargo xtask bench --runs {} --percent {} {}{}`; {}; {} rounds, medians.\n",
         args.runs,
         args.percent,
         names.join(" "),
+        if args.no_entries { " --no-entries" } else { "" },
         machine()?,
         args.runs
     )?;

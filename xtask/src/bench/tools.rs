@@ -130,12 +130,12 @@ impl Rockhold {
             format!(r#"CREATE REPOSITORY {repository} WITH BROKER ON LOCATION "file://{}""#, store.display());
         let backup = |label: &str| format!("BACKUP DATABASE bench SNAPSHOT {label} TO {repository}");
         self.sql(warehouse, &create)?;
-        let full = self.timed(warehouse, &backup("full"))?;
-        let again = self.timed(warehouse, &backup("again"))?;
+        let full = self.timed(warehouse, &backup("first"))?;
+        let again = self.timed(warehouse, &backup("second"))?;
         self.sql(back, &create)?;
-        let timestamp = timestamp_of(&self.sql(back, &format!("SHOW SNAPSHOT ON {repository}"))?, "again")?;
+        let timestamp = timestamp_of(&self.sql(back, &format!("SHOW SNAPSHOT ON {repository}"))?, "second")?;
         let restore = format!(
-            r#"RESTORE SNAPSHOT again FROM {repository} DATABASE bench PROPERTIES ("backup_timestamp" = "{timestamp}")"#
+            r#"RESTORE SNAPSHOT second FROM {repository} DATABASE bench PROPERTIES ("backup_timestamp" = "{timestamp}")"#
         );
         let restored = self.timed(back, &restore)?;
         self.sql(warehouse, &format!("DROP REPOSITORY {repository}"))?;
