@@ -46,15 +46,13 @@ pub(crate) fn of_query(error: DataFusionError) -> SqlError {
             other => SqlError::execute(first_line(&other.to_string())),
         },
         DataFusionError::SchemaError(schema, _) => SqlError::analyze(of_schema(&schema)),
-        DataFusionError::Plan(text) => {
-            SqlError::analyze(match text.strip_prefix("Invalid function '") {
-                Some(rest) => {
-                    let name = rest.split('\'').next().unwrap_or(rest);
-                    format!("No matching function with signature: {name}")
-                }
-                None => first_line(&text),
-            })
-        }
+        DataFusionError::Plan(text) => SqlError::analyze(match text.strip_prefix("Invalid function '") {
+            Some(rest) => {
+                let name = rest.split('\'').next().unwrap_or(rest);
+                format!("No matching function with signature: {name}")
+            }
+            None => first_line(&text),
+        }),
         DataFusionError::NotImplemented(text) => {
             SqlError::analyze(format!("the embedded warehouse does not run this: {}", first_line(&text)))
         }

@@ -113,7 +113,8 @@ impl Session {
     /// What a statement that begins now sees.
     pub(crate) fn environment(&self) -> Environment {
         let utc = self.store.now().0.saturating_mul(1000);
-        let local = self.zone.timestamp_micros(utc).single().map_or(utc, |time| micros_of(time.naive_local()));
+        let local =
+            self.zone.timestamp_micros(utc).single().map_or(utc, |time| micros_of(time.naive_local()));
         Environment {
             database: self.database.clone(),
             now: local,

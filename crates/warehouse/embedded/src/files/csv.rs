@@ -6,11 +6,11 @@
 //! would be printed, so that `007` stays text and nothing is lost on the way
 //! into a table; else it is VARCHAR.
 
-use super::properties::Properties;
 use super::super::error::into_query;
 use super::super::value::parse::parse_column;
 use super::super::value::text::Printer;
 use super::super::value::types::{described, to_arrow};
+use super::properties::Properties;
 use arrow::array::{ArrayRef, RecordBatch, RecordBatchOptions, StringArray};
 use arrow::datatypes::{Field, Schema, SchemaRef};
 use async_trait::async_trait;

@@ -84,7 +84,8 @@ fn step(found: Vec<PathBuf>, pattern: &str) -> Vec<PathBuf> {
     }
     let patterns: Vec<Vec<char>> = alternatives(pattern).iter().map(|p| p.chars().collect()).collect();
     let fits = |path: &PathBuf| {
-        let name: Vec<char> = path.file_name().map(|n| n.to_string_lossy().chars().collect()).unwrap_or_default();
+        let name: Vec<char> =
+            path.file_name().map(|n| n.to_string_lossy().chars().collect()).unwrap_or_default();
         patterns.iter().any(|pattern| matches(pattern, &name))
     };
     found.iter().filter(|path| path.is_dir()).flat_map(|path| list(path)).filter(fits).collect()
@@ -92,9 +93,8 @@ fn step(found: Vec<PathBuf>, pattern: &str) -> Vec<PathBuf> {
 
 fn list(directory: &Path) -> Vec<PathBuf> {
     let Ok(entries) = fs::read_dir(directory) else { return Vec::new() };
-    let hidden = |path: &PathBuf| {
-        path.file_name().is_some_and(|name| name.to_string_lossy().starts_with(['.', '_']))
-    };
+    let hidden =
+        |path: &PathBuf| path.file_name().is_some_and(|name| name.to_string_lossy().starts_with(['.', '_']));
     entries.filter_map(|entry| entry.ok().map(|e| e.path())).filter(|path| !hidden(path)).collect()
 }
 
@@ -177,9 +177,9 @@ mod tests {
     #[test]
     fn wildcards_match_as_starrocks_documents_them() {
         let fits = |pattern: &str, name: &str| {
-            alternatives(pattern).iter().any(|p| {
-                matches(&p.chars().collect::<Vec<_>>(), &name.chars().collect::<Vec<_>>())
-            })
+            alternatives(pattern)
+                .iter()
+                .any(|p| matches(&p.chars().collect::<Vec<_>>(), &name.chars().collect::<Vec<_>>()))
         };
         assert!(fits("*.parquet", "a.parquet") && !fits("*.parquet", "a.csv"));
         assert!(fits("a?c", "abc") && !fits("a?c", "ac"));

@@ -1,10 +1,10 @@
 //! FILES in FROM, and DESC FILES.
 
+use super::super::merge::scan::{Reading, ScanFile, ScanShape, TableScanExec};
+use super::super::value::types::{described, from_arrow, to_arrow};
 use super::csv::{CsvFiles, CsvTable};
 use super::path::expand;
 use super::properties::Properties;
-use super::super::merge::scan::{Reading, ScanFile, ScanShape, TableScanExec};
-use super::super::value::types::{described, from_arrow, to_arrow};
 use arrow::array::{ArrayRef, BooleanArray, Int64Array, RecordBatch, StringArray, TimestampMicrosecondArray};
 use arrow::datatypes::{DataType as ArrowType, Field, Schema, SchemaRef};
 use async_trait::async_trait;

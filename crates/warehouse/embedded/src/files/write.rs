@@ -4,13 +4,13 @@
 //! so a reader never sees half of one. As in StarRocks the statement as a
 //! whole is no transaction: files that were complete before an error stay.
 
-use super::path::local;
-use super::properties::Properties;
 use super::super::error::of_query;
 use super::super::run::plan_query;
 use super::super::session::Session;
 use super::super::value::text::Printer;
 use super::super::value::types::from_arrow;
+use super::path::local;
+use super::properties::Properties;
 use arrow::array::RecordBatch;
 use arrow::compute::concat_batches;
 use arrow::datatypes::{DataType as ArrowType, Field, Schema, SchemaRef};
@@ -46,7 +46,11 @@ struct Target {
 }
 
 /// Writes the rows of a query into files.
-pub(crate) async fn unload(session: &Session, insert: &Insert, list: &PropertyList) -> Result<Outcome, SqlError> {
+pub(crate) async fn unload(
+    session: &Session,
+    insert: &Insert,
+    list: &PropertyList,
+) -> Result<Outcome, SqlError> {
     let pairs: Vec<(String, String)> = list.effective().into_iter().collect();
     let properties = Properties::new(&pairs);
     let environment = session.environment();
@@ -125,7 +129,9 @@ fn target(properties: &Properties, names: &[String], schema: &Schema) -> Result<
             continue;
         }
         if fields.iter().any(|f| f.name() == name) {
-            return Err(SqlError::analyze(format!("Duplicated column name '{name}' in the file; give it an alias")));
+            return Err(SqlError::analyze(format!(
+                "Duplicated column name '{name}' in the file; give it an alias"
+            )));
         }
         if from_arrow(field.data_type()) == rockhold_model::DataType::LargeInt {
             return Err(SqlError::analyze(format!(
@@ -337,7 +343,9 @@ impl Drop for Files {
 fn escaped(value: &str) -> String {
     let mut text = String::new();
     for c in value.chars() {
-        if c.is_ascii_alphanumeric() || matches!(c, '-' | '_' | '.' | ' ' | ':') && !text.is_empty() || !c.is_ascii() {
+        let plain = c.is_ascii_alphanumeric() || matches!(c, '-' | '_' | ' ' | ':') || !c.is_ascii();
+        // A point in front would hide the folder, or climb out of it.
+        if plain || c == '.' && !text.is_empty() {
             text.push(c);
         } else {
             text.push_str(&format!("%{:02X}", u32::from(c)));

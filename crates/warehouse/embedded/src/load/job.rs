@@ -1,12 +1,12 @@
 //! One load, from its beginning to its commit. A failed load leaves nothing.
 
-use super::prepare::Preparer;
-use super::sorted::{self, Prepared, Rows};
 use super::super::error::{of_query, of_store};
 use super::super::merge::table::definition_of;
 use super::super::place::router::Router;
 use super::super::query::Environment;
 use super::super::query::context::QueryEngine;
+use super::prepare::Preparer;
+use super::sorted::{self, Prepared, Rows};
 use chrono_tz::Tz;
 use datafusion::execution::SendableRecordBatchStream;
 use futures::{StreamExt, stream};
@@ -51,14 +51,15 @@ impl LoadJob {
     /// A name is unknown.
     pub(crate) fn partitions(&self, names: Option<&[String]>) -> Result<Vec<LoadPartition>, SqlError> {
         match names {
-            None => {
-                Ok(self.load.partitions().into_iter().filter(|p| !p.definition.temporary).collect())
-            }
+            None => Ok(self.load.partitions().into_iter().filter(|p| !p.definition.temporary).collect()),
             Some(names) => names
                 .iter()
                 .map(|name| {
                     self.load.partition(name).ok_or_else(|| {
-                        SqlError::execute(format!("Unknown partition '{name}' in table '{}'", self.table.name))
+                        SqlError::execute(format!(
+                            "Unknown partition '{name}' in table '{}'",
+                            self.table.name
+                        ))
                     })
                 })
                 .collect(),
@@ -151,5 +152,8 @@ impl LoadJob {
 /// A stream of one batch.
 pub(crate) fn one_batch(batch: arrow::array::RecordBatch) -> SendableRecordBatchStream {
     let schema = batch.schema();
-    Box::pin(datafusion::physical_plan::stream::RecordBatchStreamAdapter::new(schema, stream::iter([Ok(batch)])))
+    Box::pin(datafusion::physical_plan::stream::RecordBatchStreamAdapter::new(
+        schema,
+        stream::iter([Ok(batch)]),
+    ))
 }

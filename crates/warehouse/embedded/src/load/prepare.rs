@@ -1,13 +1,15 @@
 //! From the columns a load brings to all columns of the table.
 
 use super::super::error::of_query;
+use super::super::query::Environment;
 use super::super::query::context::QueryEngine;
 use super::super::query::rewrite::rewrite;
-use super::super::query::Environment;
 use super::super::value::convert::{convert, refused, text_array};
 use super::super::value::parse::parse_column;
 use super::super::value::types::{query_field, to_arrow};
-use arrow::array::{Array, ArrayRef, AsArray, Int64Array, RecordBatch, RecordBatchOptions, StringArray, new_null_array};
+use arrow::array::{
+    Array, ArrayRef, AsArray, Int64Array, RecordBatch, RecordBatchOptions, StringArray, new_null_array,
+};
 use arrow::compute::take;
 use arrow::datatypes::{Field, Int64Type, Schema, SchemaRef};
 use datafusion::common::DFSchema;
@@ -148,15 +150,16 @@ impl Preparer {
             return Ok(known);
         }
         let options = RecordBatchOptions::new().with_row_count(Some(count));
-        let batch =
-            RecordBatch::try_new_with_options(self.seen.clone(), known, &options).map_err(failed)?;
+        let batch = RecordBatch::try_new_with_options(self.seen.clone(), known, &options).map_err(failed)?;
         let mut all = Vec::with_capacity(columns.len());
         for ((array, column), origin) in columns.into_iter().zip(&self.table.columns).zip(&self.origins) {
             let array = match (array, origin) {
                 (Some(array), _) => array,
                 (None, Origin::Generated(expression)) => {
-                    let value =
-                        expression.evaluate(&batch).and_then(|value| value.into_array(count)).map_err(of_query)?;
+                    let value = expression
+                        .evaluate(&batch)
+                        .and_then(|value| value.into_array(count))
+                        .map_err(of_query)?;
                     convert(&value, column, first)?
                 }
                 (None, _) => new_null_array(&to_arrow(&column.data_type)?, count),
@@ -175,7 +178,10 @@ fn generated(
     environment: &Environment,
 ) -> Result<Arc<dyn PhysicalExpr>, SqlError> {
     let mut expression = rockhold_sql::parse_expression(text).map_err(|error| {
-        SqlError::execute(format!("the expression of column '{}' cannot be read: {}", column.name, error.message))
+        SqlError::execute(format!(
+            "the expression of column '{}' cannot be read: {}",
+            column.name, error.message
+        ))
     })?;
     rewrite(&mut expression.expr, environment)?;
     let schema = DFSchema::try_from(seen.as_ref().clone()).map_err(of_query)?;

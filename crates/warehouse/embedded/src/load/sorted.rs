@@ -1,22 +1,22 @@
 //! Placing, sorting and writing rows.
 
-use super::once::OnceExec;
 use super::super::error::{into_query, of_query, of_store};
 use super::super::merge::stored_schema;
 use super::super::place::bucket::{RANDOM_BLOCK, append_value, bucket_of};
 use super::super::place::router::{MOST_CREATED, NoPlace, Router};
 use super::super::query::context::QueryEngine;
+use super::once::OnceExec;
+use arrow::array::AsArray;
 use arrow::array::{ArrayRef, Int8Array, Int32Array, Int64Array, RecordBatch};
 use arrow::compute::partition;
 use arrow::datatypes::{DataType as ArrowType, Field, Int32Type, Schema, SchemaRef};
-use arrow::array::AsArray;
 use datafusion::physical_expr::expressions::Column;
 use datafusion::physical_expr::{LexOrdering, PhysicalSortExpr};
+use datafusion::physical_plan::execute_stream;
 use datafusion::physical_plan::sorts::sort::SortExec;
 use datafusion::physical_plan::stream::RecordBatchStreamAdapter;
-use datafusion::physical_plan::execute_stream;
-use futures::stream::BoxStream;
 use futures::StreamExt;
+use futures::stream::BoxStream;
 use rockhold_model::{Distribution, KeyModel, Partition, TableDefinition};
 use rockhold_sql::SqlError;
 use rockhold_warehouse_store::{Load, LoadFile, LoadPartition};
@@ -158,10 +158,8 @@ pub(crate) async fn write(
         rows: 0,
     };
     let placed = rows.map(move |prepared| prepared.and_then(|p| placer.place(p)).map_err(into_query));
-    let input = OnceExec::new(
-        Box::pin(RecordBatchStreamAdapter::new(schema.clone(), placed)),
-        schema.clone(),
-    );
+    let input =
+        OnceExec::new(Box::pin(RecordBatchStreamAdapter::new(schema.clone(), placed)), schema.clone());
     let order = sort_order(table, &schema)
         .ok_or_else(|| SqlError::execute("the rows of a load have nothing to be sorted by"))?;
     let sort = Arc::new(SortExec::new(order, Arc::new(input)));
@@ -229,7 +227,8 @@ impl Writer<'_> {
         let places = [batch.column(0).clone(), batch.column(1).clone()];
         let numbers = |at: usize, row: usize| batch.column(at).as_primitive::<Int32Type>().value(row);
         let columns: Vec<usize> = (2..2 + self.stored.fields().len()).collect();
-        let rows = batch.project(&columns).map_err(failed)?.with_schema(self.stored.clone()).map_err(failed)?;
+        let rows =
+            batch.project(&columns).map_err(failed)?.with_schema(self.stored.clone()).map_err(failed)?;
         for range in partition(&places).map_err(failed)?.ranges() {
             let place = (numbers(0, range.start), numbers(1, range.start));
             let full = self.open.as_ref().is_some_and(|open| open.place != place || open.rows >= FILE_ROWS);

@@ -3,12 +3,12 @@
 //! Literals are read as values of their column directly, so that no number
 //! passes through a type that cannot hold it; other expressions are computed.
 
+use super::super::error::of_query;
 use super::super::query::Environment;
 use super::super::query::build::text_of;
 use super::super::query::context::QueryEngine;
 use super::super::query::planner::Tables;
 use super::super::query::rewrite::rewrite;
-use super::super::error::of_query;
 use super::super::value::convert::convert;
 use super::super::value::parse::parse_column;
 use super::super::value::types::query_field;
@@ -18,9 +18,7 @@ use arrow::datatypes::Schema;
 use futures::StreamExt;
 use rockhold_model::{Column, ColumnDefault, TableDefinition};
 use rockhold_sql::SqlError;
-use sqlparser::ast::{
-    Expr, Query, SelectItem, UnaryOperator, Value, ValueWithSpan,
-};
+use sqlparser::ast::{Expr, Query, SelectItem, UnaryOperator, Value, ValueWithSpan};
 use std::sync::Arc;
 
 /// A value of VALUES.
@@ -109,7 +107,9 @@ fn literal(expr: &Expr) -> Option<Option<String>> {
             _ => return None,
         }),
         Expr::UnaryOp { op: UnaryOperator::Minus, expr } => match expr.as_ref() {
-            Expr::Value(ValueWithSpan { value: Value::Number(text, _), .. }) => Some(Some(format!("-{text}"))),
+            Expr::Value(ValueWithSpan { value: Value::Number(text, _), .. }) => {
+                Some(Some(format!("-{text}")))
+            }
             _ => None,
         },
         Expr::Nested(inner) => literal(inner),
@@ -164,9 +164,10 @@ fn column_array(column: &Column, cells: &[Cell], values: &[ArrayRef]) -> Result<
             return Ok(None);
         }
         let start = row.saturating_sub(texts.len());
-        let array = parse_column(&StringArray::from(std::mem::take(texts)), &column.data_type).map_err(|error| {
-            super::super::value::convert::refused(column, 1, start + error.row, &error.reason)
-        })?;
+        let array =
+            parse_column(&StringArray::from(std::mem::take(texts)), &column.data_type).map_err(|error| {
+                super::super::value::convert::refused(column, 1, start + error.row, &error.reason)
+            })?;
         Ok(Some(array))
     };
     for (row, cell) in cells.iter().enumerate() {

@@ -7,13 +7,13 @@
 
 use super::rule::{FoldSpec, Rule};
 use arrow::array::{
-    Array, ArrayRef, ArrowPrimitiveType, AsArray, BooleanArray, PrimitiveArray, PrimitiveBuilder, RecordBatch,
-    UInt32Array, make_comparator,
+    Array, ArrayRef, ArrowPrimitiveType, AsArray, BooleanArray, PrimitiveArray, PrimitiveBuilder,
+    RecordBatch, UInt32Array, make_comparator,
 };
 use arrow::compute::{SortOptions, concat_batches, filter_record_batch, partition, take};
 use arrow::datatypes::{
-    ArrowNativeTypeOp, DataType as ArrowType, Decimal128Type, Decimal256Type, Float32Type, Float64Type, Int8Type,
-    Int16Type, Int32Type, Int64Type,
+    ArrowNativeTypeOp, DataType as ArrowType, Decimal128Type, Decimal256Type, Float32Type, Float64Type,
+    Int8Type, Int16Type, Int32Type, Int64Type,
 };
 use arrow::error::ArrowError;
 use std::cmp::Ordering;
@@ -161,7 +161,8 @@ fn sum_of<T: ArrowPrimitiveType>(
     name: &str,
 ) -> Result<ArrayRef, ArrowError> {
     let values = column.as_primitive::<T>();
-    let mut sums = PrimitiveBuilder::<T>::with_capacity(ranges.len()).with_data_type(column.data_type().clone());
+    let mut sums =
+        PrimitiveBuilder::<T>::with_capacity(ranges.len()).with_data_type(column.data_type().clone());
     for range in ranges {
         let mut sum: Option<T::Native> = None;
         for row in range.clone().filter(|row| values.is_valid(*row)) {
@@ -219,11 +220,8 @@ mod tests {
 
     fn spec(aggregate: bool) -> FoldSpec {
         use Rule::{Last, LastNotNull, Max, Min, Sum};
-        let rules = if aggregate {
-            vec![Last, Sum, Min, Max, LastNotNull, Last, Last]
-        } else {
-            vec![Last; 7]
-        };
+        let rules =
+            if aggregate { vec![Last, Sum, Min, Max, LastNotNull, Last, Last] } else { vec![Last; 7] };
         FoldSpec { keys: vec![0], rules, op: 6 }
     }
 
@@ -267,7 +265,14 @@ mod tests {
                 let last = values.last().copied().flatten();
                 let known: Vec<i64> = values.iter().copied().flatten().collect();
                 if !aggregate {
-                    return vec![Some(key.to_string()), show(last), show(last), show(last), show(last), show(last)];
+                    return vec![
+                        Some(key.to_string()),
+                        show(last),
+                        show(last),
+                        show(last),
+                        show(last),
+                        show(last),
+                    ];
                 }
                 vec![
                     Some(key.to_string()),

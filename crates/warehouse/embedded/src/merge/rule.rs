@@ -67,8 +67,11 @@ impl FoldSpec {
 /// # Errors
 /// As [`Rule::of`].
 pub(crate) fn rules_of(table: &TableDefinition) -> Result<Vec<Rule>, SqlError> {
-    let mut rules =
-        table.columns.iter().map(|column| Rule::of(table.key_model, column)).collect::<Result<Vec<_>, _>>()?;
+    let mut rules = table
+        .columns
+        .iter()
+        .map(|column| Rule::of(table.key_model, column))
+        .collect::<Result<Vec<_>, _>>()?;
     rules.extend([Rule::Last, Rule::Last, Rule::Last]);
     Ok(rules)
 }

@@ -6,13 +6,13 @@ use super::rule::FoldSpec;
 use arrow::array::{RecordBatch, RecordBatchOptions};
 use arrow::datatypes::SchemaRef;
 use datafusion::common::tree_node::TreeNodeRecursion;
-use datafusion::error::{DataFusionError, Result};
-use datafusion::execution::{SendableRecordBatchStream, TaskContext};
-use datafusion::object_store::{ObjectMeta, path::Path as StorePath};
 use datafusion::datasource::listing::PartitionedFile;
 use datafusion::datasource::object_store::ObjectStoreUrl;
 use datafusion::datasource::physical_plan::{FileGroup, FileScanConfigBuilder, ParquetSource};
 use datafusion::datasource::source::DataSourceExec;
+use datafusion::error::{DataFusionError, Result};
+use datafusion::execution::{SendableRecordBatchStream, TaskContext};
+use datafusion::object_store::{ObjectMeta, path::Path as StorePath};
 use datafusion::physical_expr::expressions::Column;
 use datafusion::physical_expr::{EquivalenceProperties, LexOrdering, PhysicalExpr, PhysicalSortExpr};
 use datafusion::physical_plan::execution_plan::{
@@ -166,9 +166,8 @@ impl ExecutionPlan for TableScanExec {
         let pieces = self.partitions.get(partition).cloned().unwrap_or_default();
         let shape = self.shape.clone();
         let schema = shape.schema.clone();
-        let batches = stream::iter(pieces)
-            .map(move |files| read_piece(&shape, files, context.clone()))
-            .try_flatten();
+        let batches =
+            stream::iter(pieces).map(move |files| read_piece(&shape, files, context.clone())).try_flatten();
         Ok(Box::pin(RecordBatchStreamAdapter::new(schema, batches)))
     }
 }
@@ -233,9 +232,7 @@ fn files_plan(shape: &ScanShape, files: Vec<ScanFile>) -> Result<Arc<dyn Executi
     };
     let groups = match shape.reading {
         Reading::Concatenated => vec![FileGroup::new(files.into_iter().map(part).collect())],
-        Reading::Folded { .. } => {
-            files.into_iter().map(|file| FileGroup::new(vec![part(file)])).collect()
-        }
+        Reading::Folded { .. } => files.into_iter().map(|file| FileGroup::new(vec![part(file)])).collect(),
     };
     let mut source = ParquetSource::new(shape.stored.clone());
     if let Some(pruning) = &shape.pruning {

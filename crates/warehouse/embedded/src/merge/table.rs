@@ -1,10 +1,10 @@
 //! Tables as DataFusion sees them.
 
+use super::super::error::into_query;
+use super::super::value::types::query_field;
 use super::rule::{Rule, rules_of};
 use super::scan::{Reading, ScanFile, ScanShape, TableScanExec};
 use super::{FoldSpec, LOAD, OP, ROW, stored_schema};
-use super::super::error::into_query;
-use super::super::value::types::query_field;
 use arrow::datatypes::{Schema, SchemaRef};
 use async_trait::async_trait;
 use datafusion::catalog::{Session, TableProvider};
@@ -159,7 +159,8 @@ impl StoredTable {
     async fn pieces(&self) -> Result<Vec<Vec<ScanFile>>> {
         let mut pieces = Vec::new();
         for partition in self.partitions.iter().filter(|partition| partition.files > 0) {
-            let files = self.snapshot.files(partition).await.map_err(|e| DataFusionError::External(Box::new(e)))?;
+            let files =
+                self.snapshot.files(partition).await.map_err(|e| DataFusionError::External(Box::new(e)))?;
             let mut buckets: BTreeMap<u32, Vec<ScanFile>> = BTreeMap::new();
             for file in files {
                 let scan = ScanFile::new(&file.path, file.len)?;

@@ -19,8 +19,8 @@
 
 use arrow::array::{Array, ArrayRef, AsArray};
 use arrow::datatypes::{
-    DataType as ArrowType, Date32Type, Decimal128Type, Decimal256Type, Int8Type, Int16Type, Int32Type, Int64Type,
-    TimestampMicrosecondType,
+    DataType as ArrowType, Date32Type, Decimal128Type, Decimal256Type, Int8Type, Int16Type, Int32Type,
+    Int64Type, TimestampMicrosecondType,
 };
 use rockhold_sql::SqlError;
 
@@ -105,8 +105,7 @@ fn xxh64(bytes: &[u8]) -> u64 {
     };
     let mut rest = bytes;
     let mut hash = if bytes.len() >= 32 {
-        let mut lanes =
-            [PRIME[0].wrapping_add(PRIME[1]), PRIME[1], 0, 0u64.wrapping_sub(PRIME[0])];
+        let mut lanes = [PRIME[0].wrapping_add(PRIME[1]), PRIME[1], 0, 0u64.wrapping_sub(PRIME[0])];
         while let Some((block, behind)) = rest.split_at_checked(32) {
             for (lane, input) in lanes.iter_mut().zip(block.chunks_exact(8)) {
                 *lane = round(*lane, word(input));
@@ -157,10 +156,7 @@ mod tests {
         assert_eq!(xxh64(b""), 0xEF46_DB37_51D8_E999);
         assert_eq!(xxh64(b"a"), 0xD24E_C4F1_A98C_6E5B);
         assert_eq!(xxh64(b"abc"), 0x44BC_2CF5_AD77_0999);
-        assert_eq!(
-            xxh64(b"Nobody inspects the spammish repetition"),
-            0xFBCE_A83C_8A37_8BF1
-        );
+        assert_eq!(xxh64(b"Nobody inspects the spammish repetition"), 0xFBCE_A83C_8A37_8BF1);
     }
 
     /// These numbers are the format: files written years ago depend on them.

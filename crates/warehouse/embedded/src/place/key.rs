@@ -5,8 +5,8 @@ use super::super::value::time::{DAY, MIN_DAYS, date_text, datetime_text, parse_d
 use super::super::value::types::LARGEINT_DIGITS;
 use arrow::array::{Array, ArrayRef, AsArray};
 use arrow::datatypes::{
-    DataType as ArrowType, Date32Type, Decimal128Type, Decimal256Type, Int8Type, Int16Type, Int32Type, Int64Type,
-    TimestampMicrosecondType, i256,
+    DataType as ArrowType, Date32Type, Decimal128Type, Decimal256Type, Int8Type, Int16Type, Int32Type,
+    Int64Type, TimestampMicrosecondType, i256,
 };
 use rockhold_model::{Bound, DataType};
 

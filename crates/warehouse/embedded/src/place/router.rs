@@ -7,13 +7,14 @@
 //! * Automatic tables get the partition that a row needs; the router only says
 //!   what it would be.
 
-use super::key::{Key, least};
 use super::super::value::time::{DAY, add_units, micros_of, slice_start};
+use super::key::{Key, least};
 use arrow::array::ArrayRef;
 use chrono::TimeZone;
 use chrono_tz::Tz;
 use rockhold_model::{
-    DataType, Partition, PartitionValue, Partitioning, RangeFunction, SliceBoundary, TableDefinition, TimeFunction,
+    DataType, Partition, PartitionValue, Partitioning, RangeFunction, SliceBoundary, TableDefinition,
+    TimeFunction,
 };
 use rockhold_sql::SqlError;
 use rockhold_sql::analyze::automatic_partition;
@@ -50,11 +51,7 @@ impl Router {
     ///
     /// # Errors
     /// A partition's bounds are no values of the partition columns.
-    pub(crate) fn new(
-        table: &TableDefinition,
-        partitions: &[Partition],
-        zone: Tz,
-    ) -> Result<Self, SqlError> {
+    pub(crate) fn new(table: &TableDefinition, partitions: &[Partition], zone: Tz) -> Result<Self, SqlError> {
         let types = table
             .partitioning
             .columns()
@@ -147,8 +144,7 @@ impl Router {
                 None => Err(NoPlace::Missing("()".into())),
             };
         }
-        let keys: Vec<Key> =
-            columns.iter().map(|column| Key::at(column, row).unwrap_or(Key::Null)).collect();
+        let keys: Vec<Key> = columns.iter().map(|column| Key::at(column, row).unwrap_or(Key::Null)).collect();
         if self.table.partitioning.is_list() {
             return self.place_in_lists(keys);
         }
@@ -271,9 +267,7 @@ impl Router {
 mod tests {
     use super::*;
     use arrow::array::{Date32Array, Int32Array, Int64Array, StringArray};
-    use rockhold_model::{
-        Bound, Column, Distribution, KeyModel, RangeExpression, TimeFunction, TimeUnit,
-    };
+    use rockhold_model::{Bound, Column, Distribution, KeyModel, RangeExpression, TimeFunction, TimeUnit};
     use std::sync::Arc;
 
     fn table(columns: Vec<Column>, partitioning: Partitioning) -> TableDefinition {
@@ -322,10 +316,8 @@ mod tests {
             vec![Column::new("D", DataType::Date)],
             Partitioning::Range { columns: vec!["d".into()], expression: None },
         );
-        let partitions = [
-            range("p2", &["2024-02-01"], &["2024-03-01"]),
-            range("p1", &["0000-01-01"], &["2024-01-01"]),
-        ];
+        let partitions =
+            [range("p2", &["2024-02-01"], &["2024-03-01"]), range("p1", &["0000-01-01"], &["2024-01-01"])];
         let mut router = Router::new(&table, &partitions, Tz::UTC).unwrap();
         let column =
             [days(&[Some("2023-12-31"), Some("2024-01-01"), Some("2024-02-01"), Some("2024-03-01"), None])];
@@ -351,8 +343,10 @@ mod tests {
         ];
         let mut router = Router::new(&table, &partitions, Tz::UTC).unwrap();
         let a: ArrayRef = Arc::new(Int32Array::from(vec![Some(0), Some(1), Some(1), Some(2), Some(3), None]));
-        let b: ArrayRef = Arc::new(Int32Array::from(vec![Some(99), Some(9), Some(10), Some(99), Some(0), None]));
-        let names: Vec<_> = (0..6).map(|row| place(&mut router, &[a.clone(), b.clone()], row).unwrap()).collect();
+        let b: ArrayRef =
+            Arc::new(Int32Array::from(vec![Some(99), Some(9), Some(10), Some(99), Some(0), None]));
+        let names: Vec<_> =
+            (0..6).map(|row| place(&mut router, &[a.clone(), b.clone()], row).unwrap()).collect();
         assert_eq!(names, ["p1", "p1", "p2", "p2", "p3", "p1"]);
     }
 

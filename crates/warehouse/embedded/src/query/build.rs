@@ -1,13 +1,13 @@
 //! Building and taking apart syntax trees of expressions.
 
-use sqlparser::ast::{
-    DataType as SqlType, Expr, Function, FunctionArg, FunctionArgExpr, FunctionArgumentList, FunctionArguments,
-    Ident, ObjectName, ObjectNamePart, Query, SelectItem, SetExpr, TableFactor, TableWithJoins, Value,
-    ValueWithSpan,
-};
 use rockhold_sql::SqlError;
-use sqlparser::ast::{CaseWhen, CastKind};
 use sqlparser::ast::helpers::attached_token::AttachedToken;
+use sqlparser::ast::{CaseWhen, CastKind};
+use sqlparser::ast::{
+    DataType as SqlType, Expr, Function, FunctionArg, FunctionArgExpr, FunctionArgumentList,
+    FunctionArguments, Ident, ObjectName, ObjectNamePart, Query, SelectItem, SetExpr, TableFactor,
+    TableWithJoins, Value, ValueWithSpan,
+};
 use sqlparser::tokenizer::Span;
 
 /// A call of a function by its lower-case name.

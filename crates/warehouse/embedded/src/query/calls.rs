@@ -1,8 +1,8 @@
 //! StarRocks's functions in terms of those that exist.
 
+use super::super::value::time::{DAY, date_text, datetime_text};
 use super::Environment;
 use super::build::{as_bigint, as_text, call, case, cast, number, plain_arguments, text, text_of};
-use super::super::value::time::{datetime_text, date_text, DAY};
 use sqlparser::ast::{
     DataType as SqlType, DuplicateTreatment, Expr, Function, FunctionArg, FunctionArgExpr,
     FunctionArgumentClause, FunctionArguments, Ident, Interval, ObjectNamePart, Value,

@@ -1,17 +1,17 @@
 //! Planning and running one query.
 
-use super::functions;
-use super::names::{ResultNames, separate};
-use super::planner::{Provider, Tables};
 use super::super::error::{into_core, of_query};
 use super::super::value::text::Printer;
 use super::super::value::types::{json_shape, of_field};
+use super::functions;
+use super::names::{ResultNames, separate};
+use super::planner::{Provider, Tables};
 use arrow::array::RecordBatch;
 use chrono_tz::Tz;
 use datafusion::common::DFSchema;
 use datafusion::error::DataFusionError;
-use datafusion::execution::memory_pool::{GreedyMemoryPool, MemoryPool, TrackConsumersPool};
 use datafusion::execution::disk_manager::{DiskManagerBuilder, DiskManagerMode};
+use datafusion::execution::memory_pool::{GreedyMemoryPool, MemoryPool, TrackConsumersPool};
 use datafusion::execution::runtime_env::{RuntimeEnv, RuntimeEnvBuilder};
 use datafusion::execution::{SendableRecordBatchStream, SessionState, SessionStateBuilder};
 use datafusion::logical_expr::{Expr as PlanExpr, LogicalPlan};
@@ -162,7 +162,11 @@ pub(crate) fn rows(stream: SendableRecordBatchStream, names: &[String]) -> Rows 
         .zip(names)
         .map(|(field, name)| {
             let data_type = of_field(field);
-            ResultColumn { name: name.clone(), data_type: data_type.to_string(), json: json_shape(&data_type) }
+            ResultColumn {
+                name: name.clone(),
+                data_type: data_type.to_string(),
+                json: json_shape(&data_type),
+            }
         })
         .collect();
     let batches = stream
@@ -174,9 +178,7 @@ pub(crate) fn rows(stream: SendableRecordBatchStream, names: &[String]) -> Rows 
 /// The rows of a batch as text.
 pub(crate) fn texts(batch: &RecordBatch) -> Result<Vec<Row>, DataFusionError> {
     let printers = batch.columns().iter().map(Printer::new).collect::<Result<Vec<_>, _>>()?;
-    Ok((0..batch.num_rows())
-        .map(|row| printers.iter().map(|printer| printer.text(row)).collect())
-        .collect())
+    Ok((0..batch.num_rows()).map(|row| printers.iter().map(|printer| printer.text(row)).collect()).collect())
 }
 
 /// A query that selects these items from nothing.

@@ -58,11 +58,9 @@ impl Environment {
             }),
             [database, _] => Ok(database.clone()),
             [catalog, database, _] if catalog.eq_ignore_ascii_case("default_catalog") => Ok(database.clone()),
-            [catalog, ..] => Err(SqlError::numbered(
-                Stage::Analyze,
-                5078,
-                format!("Unknown catalog '{catalog}'"),
-            )),
+            [catalog, ..] => {
+                Err(SqlError::numbered(Stage::Analyze, 5078, format!("Unknown catalog '{catalog}'")))
+            }
             [] => Err(SqlError::analyze("a table needs a name")),
         }
     }
@@ -72,7 +70,7 @@ impl Environment {
         let name = name.to_ascii_lowercase();
         let Some(system) = name.strip_prefix('@') else {
             let value = self.variables.get(&format!("@{name}"));
-            return Ok(value.map_or_else(|| Expr::value(sqlparser::ast::Value::Null), |v| build::text(v)));
+            return Ok(value.map_or_else(|| Expr::value(sqlparser::ast::Value::Null), build::text));
         };
         let bare = ["session.", "global.", "local."]
             .iter()

@@ -3,7 +3,9 @@
 
 use arrow::datatypes::Field;
 use datafusion::common::DFSchema;
-use sqlparser::ast::{Expr, Query, Select, SelectItem, SelectItemQualifiedWildcardKind, SetExpr, VisitMut, VisitorMut};
+use sqlparser::ast::{
+    Expr, Query, Select, SelectItem, SelectItemQualifiedWildcardKind, SetExpr, VisitMut, VisitorMut,
+};
 use std::collections::HashMap;
 use std::ops::ControlFlow;
 

@@ -14,8 +14,8 @@ use datafusion::logical_expr::planner::{
     ContextProvider, ExprPlanner, PlannerResult, RawBinaryExpr, TypePlanner,
 };
 use datafusion::logical_expr::{
-    AggregateUDF, Expr, ExprSchemable, HigherOrderUDF, Operator, ScalarUDF, TableSource, WindowUDF, binary_expr,
-    cast, lit,
+    AggregateUDF, Expr, ExprSchemable, HigherOrderUDF, Operator, ScalarUDF, TableSource, WindowUDF,
+    binary_expr, cast, lit,
 };
 use sqlparser::ast::BinaryOperator;
 use std::collections::HashMap;

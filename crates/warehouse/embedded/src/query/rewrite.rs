@@ -15,8 +15,8 @@ use super::times::{part, shifted};
 use rockhold_sql::SqlError;
 use sqlparser::ast::{
     BinaryOperator, CastKind, CeilFloorKind, DataType as SqlType, Expr, FunctionArg, FunctionArgExpr, Ident,
-    JoinConstraint, JoinOperator, ObjectName, ObjectNamePart, Query, Select, SelectItem, TableAlias, TableFactor,
-    TableWithJoins, UnaryOperator, Value, VisitMut, VisitorMut,
+    JoinConstraint, JoinOperator, ObjectName, ObjectNamePart, Query, Select, SelectItem, TableAlias,
+    TableFactor, TableWithJoins, UnaryOperator, Value, VisitMut, VisitorMut,
 };
 use std::collections::HashSet;
 use std::ops::ControlFlow;
@@ -152,7 +152,8 @@ impl Rewriter<'_> {
                 let database = self.environment.database_of(&parts)?;
                 let mut seen_as = last.clone();
                 let mut seen_in = database.clone();
-                let partitions: Vec<String> = std::mem::take(partitions).into_iter().map(|p| p.value).collect();
+                let partitions: Vec<String> =
+                    std::mem::take(partitions).into_iter().map(|p| p.value).collect();
                 if !partitions.is_empty() {
                     seen_as = format!("part_{}", self.found.tables.len());
                     seen_in = OWN.to_owned();
@@ -200,8 +201,7 @@ impl Rewriter<'_> {
             .collect::<Option<Vec<_>>>()
             .ok_or_else(|| SqlError::analyze("FILES takes \"key\" = \"value\" pairs of strings"))?;
         let seen_as = format!("files_{}", self.found.files.len());
-        name.0 =
-            [OWN, &seen_as].map(|part| ObjectNamePart::Identifier(Ident::new(part))).to_vec();
+        name.0 = [OWN, &seen_as].map(|part| ObjectNamePart::Identifier(Ident::new(part))).to_vec();
         alias.get_or_insert_with(|| named("FILES"));
         self.found.files.push(FoundFiles { properties, seen_as });
         Ok(())
@@ -238,11 +238,10 @@ impl Rewriter<'_> {
                 Expr::CompoundIdentifier(parts)
             }
             Expr::Cast { kind: CastKind::Cast | CastKind::DoubleColon, expr, data_type, .. } => {
-                let to_time = matches!(data_type, SqlType::Datetime(_) | SqlType::Timestamp(..) | SqlType::Date);
+                let to_time =
+                    matches!(data_type, SqlType::Datetime(_) | SqlType::Timestamp(..) | SqlType::Date);
                 match super::build::text_of(&expr) {
-                    Some(literal) if to_time => {
-                        cast(call("__rh_to_time", vec![text(literal)]), data_type)
-                    }
+                    Some(literal) if to_time => cast(call("__rh_to_time", vec![text(literal)]), data_type),
                     _ => cast(*expr, data_type),
                 }
             }

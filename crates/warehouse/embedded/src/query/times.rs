@@ -1,9 +1,9 @@
 //! StarRocks's functions of times in terms of ours.
 
+use super::super::value::time::datetime_text;
 use super::Environment;
 use super::build::{as_bigint, as_text, as_time, call, cast, number, text, text_of};
 use super::calls::interval_parts;
-use super::super::value::time::datetime_text;
 use sqlparser::ast::{DataType as SqlType, Expr, UnaryOperator};
 
 /// A call of a function of times; `None` for any other.
@@ -11,10 +11,14 @@ pub(super) fn rewrite_time(name: &str, arguments: Vec<Expr>, environment: &Envir
     let count = arguments.len();
     let mut arguments = arguments.into_iter();
     let mut next = || arguments.next();
-    if count == 1 && let Some(unit) = part_unit(name) {
+    if count == 1
+        && let Some(unit) = part_unit(name)
+    {
         return Some(part(unit, next()?));
     }
-    if count == 2 && let Some((unit, sign)) = shift_unit(name) {
+    if count == 2
+        && let Some((unit, sign)) = shift_unit(name)
+    {
         let (time, by) = (next()?, next()?);
         return Some(shifted(time, by, unit, sign));
     }
@@ -46,8 +50,11 @@ pub(super) fn rewrite_time(name: &str, arguments: Vec<Expr>, environment: &Envir
             let (to, from) = (as_time(next()?), as_time(next()?));
             call("__rh_time_diff", vec![text("date"), from, to])
         }
-        ("days_diff" | "hours_diff" | "minutes_diff" | "seconds_diff" | "months_diff" | "years_diff"
-        | "weeks_diff", 2) => {
+        (
+            "days_diff" | "hours_diff" | "minutes_diff" | "seconds_diff" | "months_diff" | "years_diff"
+            | "weeks_diff",
+            2,
+        ) => {
             let (to, from) = (as_time(next()?), as_time(next()?));
             let unit = name.trim_end_matches("s_diff");
             call("__rh_time_diff", vec![text(unit), from, to])

@@ -44,7 +44,8 @@ impl Alteration<'_> {
     async fn clause(&mut self, clause: &AlterClause) -> Result<(), SqlError> {
         match clause {
             AlterClause::AddRangePartition { .. } | AlterClause::AddListPartition { .. } => {
-                let added = add_partitions(&self.definition, &self.partitions, clause, &cluster(self.session))?;
+                let added =
+                    add_partitions(&self.definition, &self.partitions, clause, &cluster(self.session))?;
                 self.partitions.extend(added.iter().cloned());
                 if !added.is_empty() {
                     let table = self.name.clone();
@@ -152,7 +153,9 @@ impl Alteration<'_> {
     }
 
     fn set_partition(&mut self, name: &str, definition: Partition) {
-        if let Some(known) = self.partitions.iter_mut().find(|p| !p.temporary && p.name.eq_ignore_ascii_case(name)) {
+        if let Some(known) =
+            self.partitions.iter_mut().find(|p| !p.temporary && p.name.eq_ignore_ascii_case(name))
+        {
             *known = definition.clone();
         }
         self.changes.push(Change::SetPartition {
@@ -206,7 +209,8 @@ impl Alteration<'_> {
             ));
         }
         let old: Vec<String> = gone.iter().map(|p| p.name.clone()).collect();
-        self.partitions.retain(|p| !(gone.contains(p) || p.temporary && come.iter().any(|(n, _)| *n == p.name)));
+        self.partitions
+            .retain(|p| !(gone.contains(p) || p.temporary && come.iter().any(|(n, _)| *n == p.name)));
         self.partitions.extend(come.iter().map(|(_, p)| p.clone()));
         self.changes.push(Change::ReplacePartitions { table: self.name.clone(), old, new: come });
         Ok(())

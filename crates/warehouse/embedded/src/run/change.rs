@@ -238,9 +238,10 @@ impl<'a> Cutter<'a> {
         .map_err(of_query)?;
         let planned = session.engine.expression(expr, &schema)?;
         if table.key_model == KeyModel::Aggregate {
-            let value = planned.column_refs().into_iter().find(|column| {
-                !table.key_columns.iter().any(|key| key.eq_ignore_ascii_case(&column.name))
-            });
+            let value = planned
+                .column_refs()
+                .into_iter()
+                .find(|column| !table.key_columns.iter().any(|key| key.eq_ignore_ascii_case(&column.name)));
             if let Some(column) = value {
                 return Err(SqlError::analyze(format!(
                     "DELETE from the aggregate table {}: the condition may name key columns only, not '{}'",
@@ -248,8 +249,7 @@ impl<'a> Cutter<'a> {
                 )));
             }
         }
-        let condition =
-            session.engine.state().create_physical_expr(planned, &schema).map_err(of_query)?;
+        let condition = session.engine.state().create_physical_expr(planned, &schema).map_err(of_query)?;
         Ok(Self { session, job, condition })
     }
 
@@ -260,13 +260,18 @@ impl<'a> Cutter<'a> {
             .evaluate(batch)
             .and_then(|value| value.into_array(batch.num_rows()))
             .map_err(of_query)?;
-        let mask = value.as_any().downcast_ref::<BooleanArray>().ok_or_else(|| {
-            SqlError::analyze("the condition of DELETE is neither true nor false")
-        })?;
+        let mask = value
+            .as_any()
+            .downcast_ref::<BooleanArray>()
+            .ok_or_else(|| SqlError::analyze("the condition of DELETE is neither true nor false"))?;
         Ok(if mask.null_count() > 0 { prep_null_mask_filter(mask) } else { mask.clone() })
     }
 
-    fn scan(&self, snapshot: &ReadSnapshot, file: &SnapshotFile) -> Result<SendableRecordBatchStream, SqlError> {
+    fn scan(
+        &self,
+        snapshot: &ReadSnapshot,
+        file: &SnapshotFile,
+    ) -> Result<SendableRecordBatchStream, SqlError> {
         let stored = stored_schema(&self.job.table)?;
         let columns: Vec<usize> = (0..stored.fields().len()).collect();
         let shape = ScanShape {
@@ -284,7 +289,12 @@ impl<'a> Cutter<'a> {
     }
 
     /// Cuts one file; returns how many rows went.
-    async fn file(&self, snapshot: &ReadSnapshot, partition: &str, file: &SnapshotFile) -> Result<u64, SqlError> {
+    async fn file(
+        &self,
+        snapshot: &ReadSnapshot,
+        partition: &str,
+        file: &SnapshotFile,
+    ) -> Result<u64, SqlError> {
         let mut found = false;
         let mut batches = self.scan(snapshot, file)?;
         while let Some(batch) = batches.next().await {
@@ -302,10 +312,8 @@ impl<'a> Cutter<'a> {
         let partition = load.partition(partition).ok_or_else(|| {
             SqlError::execute(format!("Unknown partition '{partition}' in table '{}'", self.job.table.name))
         })?;
-        let mut writer = load
-            .file(&partition, file.bucket, stored_schema(&self.job.table)?)
-            .await
-            .map_err(of_store)?;
+        let mut writer =
+            load.file(&partition, file.bucket, stored_schema(&self.job.table)?).await.map_err(of_store)?;
         if let Some((first, last)) = file.loads {
             writer.set_loads(first, last);
         }

@@ -13,7 +13,10 @@ pub(super) async fn run(session: &Session, statement: &Explain) -> Result<Outcom
         Statement::Query(query) => query,
         Statement::Insert(insert) => &insert.source,
         other => {
-            return Err(SqlError::analyze(format!("the embedded warehouse does not explain {}", other.kind())));
+            return Err(SqlError::analyze(format!(
+                "the embedded warehouse does not explain {}",
+                other.kind()
+            )));
         }
     };
     let planned = select::plan(session, &query.query, &session.environment()).await?;

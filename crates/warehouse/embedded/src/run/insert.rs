@@ -16,7 +16,9 @@ pub(super) async fn run(session: &Session, insert: &Insert) -> Result<Outcome, S
         InsertTarget::Table { name, partitions } => {
             into_table(session, insert, name, partitions.as_ref()).await
         }
-        InsertTarget::Files(properties) => super::super::files::write::unload(session, insert, properties).await,
+        InsertTarget::Files(properties) => {
+            super::super::files::write::unload(session, insert, properties).await
+        }
     }
 }
 

@@ -52,9 +52,8 @@ pub(crate) async fn statement(session: &mut Session, statement: &Statement) -> R
         Statement::Explain(explain) => explain::run(session, explain).await,
         Statement::Set(set) => variables::set(session, set),
         Statement::Transaction(_) => Ok(Outcome::done()),
-        other => Err(SqlError::analyze(format!(
-            "the embedded warehouse does not run {} statements",
-            other.kind()
-        ))),
+        other => {
+            Err(SqlError::analyze(format!("the embedded warehouse does not run {} statements", other.kind())))
+        }
     }
 }

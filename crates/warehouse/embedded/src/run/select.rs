@@ -3,10 +3,10 @@
 use super::super::error::{of_query, of_store};
 use super::super::files::read;
 use super::super::merge::table::{StoredTable, definition_of};
+use super::super::query::Environment;
 use super::super::query::context::{Planned, rows};
 use super::super::query::planner::Tables;
 use super::super::query::rewrite::{Found, OWN, rewrite};
-use super::super::query::Environment;
 use super::super::session::{Session, unknown_table};
 use rockhold_core::{ObjectName, Outcome};
 use rockhold_sql::SqlError;

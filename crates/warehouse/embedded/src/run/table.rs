@@ -39,8 +39,10 @@ pub(super) async fn create_like(session: &Session, statement: &CreateTableLike) 
     let source = session.full_name(&statement.source)?;
     let definition = table_of(session, &source).await?;
     let partitions = session.store.list_partitions(&source).await.map_err(of_store)?;
-    let source =
-        Analyzed { definition, partitions: partitions.into_iter().map(|partition| partition.definition).collect() };
+    let source = Analyzed {
+        definition,
+        partitions: partitions.into_iter().map(|partition| partition.definition).collect(),
+    };
     let analyzed = create_table_like(statement, &source, &cluster(session))?;
     make(session, &name, analyzed, statement.if_not_exists).await.map(|_| Outcome::done())
 }
@@ -100,7 +102,10 @@ async fn make(
     if_not_exists: bool,
 ) -> Result<bool, SqlError> {
     if super::is_system_database(&name.database) {
-        return Err(SqlError::execute(format!("database {} is the system's; no table can be made in it", name.database)));
+        return Err(SqlError::execute(format!(
+            "database {} is the system's; no table can be made in it",
+            name.database
+        )));
     }
     let Analyzed { definition, partitions } = analyzed;
     if definition.engine != "OLAP" {

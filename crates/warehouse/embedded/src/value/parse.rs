@@ -4,8 +4,8 @@ use super::time::{parse_date, parse_datetime};
 use super::types::{LARGEINT_DIGITS, to_arrow};
 use arrow::array::{
     Array, ArrayRef, BinaryArray, BooleanArray, Date32Array, Decimal128Array, Decimal256Array, Float32Array,
-    Float64Array, Int8Array, Int16Array, Int32Array, Int64Array, ListArray, MapArray, StringArray, StructArray,
-    TimestampMicrosecondArray,
+    Float64Array, Int8Array, Int16Array, Int32Array, Int64Array, ListArray, MapArray, StringArray,
+    StructArray, TimestampMicrosecondArray,
 };
 use arrow::buffer::{NullBuffer, OffsetBuffer};
 use arrow::datatypes::{DataType as ArrowType, i256};
@@ -187,7 +187,12 @@ fn nested(values: Vec<Option<Value>>, data_type: &DataType) -> Result<ArrayRef, 
                 }
             }
             let items = inner(items, element)?;
-            Ok(Arc::new(ListArray::new(field.clone(), OffsetBuffer::from_lengths(lengths), items, Some(valid))))
+            Ok(Arc::new(ListArray::new(
+                field.clone(),
+                OffsetBuffer::from_lengths(lengths),
+                items,
+                Some(valid),
+            )))
         }
         (DataType::Map(key, value_type), ArrowType::Map(field, _)) => {
             let (mut lengths, mut keys, mut items) = (Vec::new(), Vec::new(), Vec::new());

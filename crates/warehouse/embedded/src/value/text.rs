@@ -5,7 +5,7 @@
 //! ARRAY, MAP and STRUCT text and times stand in double quotes. VARBINARY is
 //! printed as `0x` and hexadecimal digits.
 
-use super::time::{datetime_text, date_text};
+use super::time::{date_text, datetime_text};
 use arrow::array::{
     Array, ArrayRef, AsArray, BinaryArray, BooleanArray, Decimal128Array, Decimal256Array, LargeBinaryArray,
     ListArray, MapArray, StringArray, StructArray,
@@ -44,10 +44,9 @@ impl Printer {
             | ArrowType::FixedSizeList(field, _)
             | ArrowType::ListView(field)
             | ArrowType::LargeListView(field) => Some(ArrowType::List(field.clone())),
-            ArrowType::Interval(_)
-            | ArrowType::Duration(_)
-            | ArrowType::Time32(_)
-            | ArrowType::Time64(_) => Some(ArrowType::Utf8),
+            ArrowType::Interval(_) | ArrowType::Duration(_) | ArrowType::Time32(_) | ArrowType::Time64(_) => {
+                Some(ArrowType::Utf8)
+            }
             _ => None,
         };
         let array = match plain {
@@ -73,7 +72,7 @@ impl Printer {
 
     /// The text of one value, `None` for NULL.
     pub(crate) fn text(&self, row: usize) -> Option<String> {
-        if self.array.is_null(row) {
+        if self.is_null(row) {
             return None;
         }
         let mut text = String::new();
@@ -81,9 +80,14 @@ impl Printer {
         Some(text)
     }
 
+    /// An array of type Null has no bitmap that says so.
+    fn is_null(&self, row: usize) -> bool {
+        *self.array.data_type() == ArrowType::Null || self.array.is_null(row)
+    }
+
     fn write(&self, row: usize, out: &mut String, inside: bool) {
         let array = &self.array;
-        if array.is_null(row) {
+        if self.is_null(row) {
             out.push_str("null");
             return;
         }
@@ -155,7 +159,8 @@ impl Printer {
     }
 
     fn write_list(&self, row: usize, out: &mut String) {
-        let (Some(list), Some(items)) = (self.array.as_any().downcast_ref::<ListArray>(), self.nested.first())
+        let (Some(list), Some(items)) =
+            (self.array.as_any().downcast_ref::<ListArray>(), self.nested.first())
         else {
             return;
         };
@@ -209,9 +214,8 @@ fn bool_at(array: &ArrayRef, row: usize) -> bool {
 
 /// The positions of the elements of one list.
 fn bounds(offsets: &[i32], row: usize) -> std::ops::Range<usize> {
-    let at = |position: usize| {
-        offsets.get(position).and_then(|offset| usize::try_from(*offset).ok()).unwrap_or(0)
-    };
+    let at =
+        |position: usize| offsets.get(position).and_then(|offset| usize::try_from(*offset).ok()).unwrap_or(0);
     at(row)..at(row + 1)
 }
 
@@ -303,9 +307,21 @@ mod tests {
         let values = [0.0, -0.5, 1.0, 0.1, 1e15, 1e16, 1.5e-5, 123456.789, 1e300, 0.0001];
         let texts: Vec<_> =
             print(Arc::new(Float64Array::from(values.to_vec()))).into_iter().flatten().collect();
-        assert_eq!(texts, [
-            "0", "-0.5", "1", "0.1", "1000000000000000", "1e+16", "1.5e-05", "123456.789", "1e+300", "0.0001"
-        ]);
+        assert_eq!(
+            texts,
+            [
+                "0",
+                "-0.5",
+                "1",
+                "0.1",
+                "1000000000000000",
+                "1e+16",
+                "1.5e-05",
+                "123456.789",
+                "1e+300",
+                "0.0001"
+            ]
+        );
         assert_eq!(print(Arc::new(Float32Array::from(vec![0.1]))), [Some("0.1".to_string())]);
     }
 
@@ -330,7 +346,10 @@ mod tests {
             ],
             None,
         );
-        assert_eq!(print(Arc::new(record)), [Some("{\"x\":1,\"at\":\"1970-01-01 00:00:01.500000\"}".to_string())]);
+        assert_eq!(
+            print(Arc::new(record)),
+            [Some("{\"x\":1,\"at\":\"1970-01-01 00:00:01.500000\"}".to_string())]
+        );
     }
 
     #[test]

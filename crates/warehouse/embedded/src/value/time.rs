@@ -14,8 +14,7 @@ pub(crate) const MIN_DAYS: i32 = -719_528;
 
 /// The calendar day.
 pub(crate) fn date_of(days: i32) -> Option<NaiveDate> {
-    NaiveDate::from_ymd_opt(1970, 1, 1)?
-        .checked_add_signed(chrono::TimeDelta::try_days(i64::from(days))?)
+    NaiveDate::from_ymd_opt(1970, 1, 1)?.checked_add_signed(chrono::TimeDelta::try_days(i64::from(days))?)
 }
 
 /// The number of a calendar day.
@@ -89,9 +88,7 @@ fn parse_time(text: &str) -> Option<NaiveDateTime> {
         }
         (date, text.get(8..)?)
     } else {
-        let end = text
-            .find(|c: char| !(c.is_ascii_digit() || c == '-' || c == '/'))
-            .unwrap_or(text.len());
+        let end = text.find(|c: char| !(c.is_ascii_digit() || c == '-' || c == '/')).unwrap_or(text.len());
         let mut parts = text.get(..end)?.split(['-', '/']);
         let (year, month, day) = (parts.next()?, parts.next()?, parts.next()?);
         if parts.next().is_some() || year.len() != 4 || month.len() > 2 || day.len() > 2 {
@@ -144,7 +141,9 @@ pub(crate) fn truncate(micros: i64, unit: TimeUnit) -> Option<i64> {
     }
     let date = datetime_of(micros)?.date();
     let start = match unit {
-        TimeUnit::Week => date.checked_sub_days(chrono::Days::new(date.weekday().num_days_from_monday().into()))?,
+        TimeUnit::Week => {
+            date.checked_sub_days(chrono::Days::new(date.weekday().num_days_from_monday().into()))?
+        }
         TimeUnit::Month => date.with_day(1)?,
         TimeUnit::Quarter => date.with_day(1)?.with_month((date.month() - 1) / 3 * 3 + 1)?,
         _ => NaiveDate::from_ymd_opt(date.year(), 1, 1)?,

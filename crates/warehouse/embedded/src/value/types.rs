@@ -187,9 +187,7 @@ pub(crate) fn json_shape(data_type: &DataType) -> JsonShape {
 fn prints_json(data_type: &DataType) -> bool {
     match data_type {
         DataType::Array(element) => prints_json(element),
-        DataType::Map(key, value) => {
-            (key.is_text() || key.is_time()) && prints_json(value)
-        }
+        DataType::Map(key, value) => (key.is_text() || key.is_time()) && prints_json(value),
         DataType::Struct(fields) => fields.iter().all(|field| prints_json(&field.data_type)),
         _ => true,
     }

@@ -131,8 +131,9 @@ impl ScalarUDFImpl for DateTrunc {
             _ => cast(values, &ArrowType::Timestamp(ArrowUnit::Microsecond, None))?,
         };
         let arguments = [units.clone(), values];
-        let result =
-            times(&arguments, |row| truncate(micros(&arguments[1], row), TimeUnit::parse(names.value(row))?))?;
+        let result = times(&arguments, |row| {
+            truncate(micros(&arguments[1], row), TimeUnit::parse(names.value(row))?)
+        })?;
         Ok(ColumnarValue::Array(cast(&result, &returns)?))
     }
 }
@@ -147,9 +148,11 @@ fn rows<'a, T: 'a>(
     value: impl Fn(usize) -> Option<T> + 'a,
 ) -> impl Iterator<Item = Option<T>> + 'a {
     let count = arguments.first().map_or(0, |array| array.len());
-    (0..count).map(move |row| {
-        if arguments.iter().any(|array| array.is_null(row)) { None } else { value(row) }
-    })
+    (0..count).map(
+        move |row| {
+            if arguments.iter().any(|array| array.is_null(row)) { None } else { value(row) }
+        },
+    )
 }
 
 fn numbers(arguments: &[ArrayRef], value: impl Fn(usize) -> Option<i64>) -> Result<ArrayRef> {

@@ -75,8 +75,7 @@ pub(super) async fn show(
     if !full {
         return Ok(describe(&table));
     }
-    let columns =
-        ["Field", "Type", "Collation", "Null", "Key", "Default", "Extra", "Privileges", "Comment"];
+    let columns = ["Field", "Type", "Collation", "Null", "Key", "Default", "Extra", "Privileges", "Comment"];
     Ok(Listing::new(&columns, fields(&table, true)))
 }
 

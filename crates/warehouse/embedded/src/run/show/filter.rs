@@ -109,8 +109,7 @@ fn condition_holds(
     let schema = DFSchema::try_from(schema.as_ref().clone()).map_err(of_query)?;
     let planned = session.engine.expression(expr, &schema)?;
     let physical = session.engine.state().create_physical_expr(planned, &schema).map_err(of_query)?;
-    let value =
-        physical.evaluate(&batch).and_then(|value| value.into_array(rows.len())).map_err(of_query)?;
+    let value = physical.evaluate(&batch).and_then(|value| value.into_array(rows.len())).map_err(of_query)?;
     let mask = value
         .as_any()
         .downcast_ref::<BooleanArray>()

@@ -60,7 +60,8 @@ async fn listing(session: &Session, what: &ShowWhat) -> Result<Listing, SqlError
         ShowWhat::Tables { full, database } => tables(session, *full, database.as_ref()).await,
         ShowWhat::Views { database } => {
             let database = database_of(session, database.as_ref())?;
-            let views = objects(session, &database).await?.into_iter().filter(|o| o.object.kind.as_str() == "view");
+            let views =
+                objects(session, &database).await?.into_iter().filter(|o| o.object.kind.as_str() == "view");
             let rows = views.map(|object| vec![Some(object.object.name.name)]).collect();
             Ok(Listing { columns: vec![format!("Views_in_{database}")], rows })
         }
@@ -108,10 +109,7 @@ async fn databases(session: &Session) -> Result<Vec<String>, SqlError> {
 }
 
 /// The database a statement names, else the session's.
-fn database_of(
-    session: &Session,
-    name: Option<&rockhold_sql::ast::ObjectName>,
-) -> Result<String, SqlError> {
+fn database_of(session: &Session, name: Option<&rockhold_sql::ast::ObjectName>) -> Result<String, SqlError> {
     match name {
         Some(name) => {
             if let Some(catalog) = name.database() {
@@ -120,7 +118,11 @@ fn database_of(
             Ok(name.object().to_owned())
         }
         None => session.database.clone().ok_or_else(|| {
-            SqlError::numbered(Stage::Analyze, super::super::error::number::NO_DATABASE, "No database selected")
+            SqlError::numbered(
+                Stage::Analyze,
+                super::super::error::number::NO_DATABASE,
+                "No database selected",
+            )
         }),
     }
 }
@@ -250,10 +252,8 @@ async fn functions(session: &Session, what: &ShowWhat) -> Result<Listing, SqlErr
     }
     names.dedup();
     if *full {
-        let rows = names
-            .into_iter()
-            .map(|name| vec![Some(name), some(""), some(""), some(""), some("")])
-            .collect();
+        let rows =
+            names.into_iter().map(|name| vec![Some(name), some(""), some(""), some(""), some("")]).collect();
         let columns = ["Signature", "Return Type", "Function Type", "Intermediate Type", "Properties"];
         return Ok(Listing::new(&columns, rows));
     }

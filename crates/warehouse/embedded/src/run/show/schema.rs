@@ -216,7 +216,8 @@ async fn table_row(session: &Session, object: &ObjectInfo) -> Result<Record, Sql
     let name = &object.object.name;
     let comment = object.object.definition.get("comment").and_then(|c| c.as_str()).unwrap_or_default();
     let partitions = session.store.list_partitions(name).await.map_err(of_store)?;
-    let sum = |value: fn(&rockhold_warehouse_store::PartitionInfo) -> u64| Some(partitions.iter().map(value).sum());
+    let sum =
+        |value: fn(&rockhold_warehouse_store::PartitionInfo) -> u64| Some(partitions.iter().map(value).sum());
     Ok(tables_record(
         &name.database,
         &name.name,
@@ -250,10 +251,10 @@ fn config_row(object: &ObjectInfo, table: &TableDefinition) -> Record {
         KeyModel::Unique => "UNQ_KEYS",
         KeyModel::Primary => "PRI_KEYS",
     };
-    let quoted = |names: &[String]| {
-        names.iter().map(|name| format!("`{name}`")).collect::<Vec<_>>().join(", ")
-    };
-    let keys = if table.key_model == KeyModel::Duplicate { String::new() } else { quoted(&table.key_columns) };
+    let quoted =
+        |names: &[String]| names.iter().map(|name| format!("`{name}`")).collect::<Vec<_>>().join(", ");
+    let keys =
+        if table.key_model == KeyModel::Duplicate { String::new() } else { quoted(&table.key_columns) };
     let hashed = table.distribution.columns();
     let values: Vec<Value> = vec![
         object.object.name.database.as_str().into(),

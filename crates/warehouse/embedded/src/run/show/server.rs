@@ -15,7 +15,14 @@ pub(super) fn show(session: &Session, what: &ShowWhat) -> Option<Listing> {
         ),
         ShowWhat::Collation => Listing::new(
             &["Collation", "Charset", "Id", "Default", "Compiled", "Sortlen"],
-            vec![vec![some("utf8_general_ci"), some("utf8"), some("33"), some("Yes"), some("Yes"), some("1")]],
+            vec![vec![
+                some("utf8_general_ci"),
+                some("utf8"),
+                some("33"),
+                some("Yes"),
+                some("Yes"),
+                some("1"),
+            ]],
         ),
         ShowWhat::Engines => Listing::new(
             &["Engine", "Support", "Comment", "Transactions", "XA", "Savepoints"],
@@ -28,9 +35,7 @@ pub(super) fn show(session: &Session, what: &ShowWhat) -> Option<Listing> {
                 some("NO"),
             ]],
         ),
-        ShowWhat::Plugins => {
-            Listing::new(&["Name", "Type", "Description", "Version", "Status"], Vec::new())
-        }
+        ShowWhat::Plugins => Listing::new(&["Name", "Type", "Description", "Version", "Status"], Vec::new()),
         ShowWhat::Status { .. } => Listing::new(&["Variable_name", "Value"], Vec::new()),
         ShowWhat::Processlist { .. } => Listing::new(
             &["Id", "User", "Host", "Db", "Command", "ConnectionStartTime", "Time", "State", "Info"],
@@ -38,8 +43,23 @@ pub(super) fn show(session: &Session, what: &ShowWhat) -> Option<Listing> {
         ),
         ShowWhat::Frontends => {
             let values = [
-                "1", "embedded", "127.0.0.1", "0", "0", "0", "0", "LEADER", "0", "true", "true", "0", &started, "true",
-                "", &started, "",
+                "1",
+                "embedded",
+                "127.0.0.1",
+                "0",
+                "0",
+                "0",
+                "0",
+                "LEADER",
+                "0",
+                "true",
+                "true",
+                "0",
+                &started,
+                "true",
+                "",
+                &started,
+                "",
             ];
             let columns = [
                 "Id",

@@ -1,0 +1,20 @@
+//! What a client sees of the embedded warehouse, statement by statement.
+
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "tests")]
+
+#[path = "behaviour/bench.rs"]
+mod bench;
+#[path = "behaviour/catalog.rs"]
+mod catalog;
+#[path = "behaviour/changing_rows.rs"]
+mod changing_rows;
+#[path = "behaviour/files.rs"]
+mod files;
+#[path = "behaviour/key_models.rs"]
+mod key_models;
+#[path = "behaviour/loading.rs"]
+mod loading;
+#[path = "behaviour/partitions.rs"]
+mod partitions;
+#[path = "behaviour/queries.rs"]
+mod queries;

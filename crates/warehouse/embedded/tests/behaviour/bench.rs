@@ -1,0 +1,97 @@
+//! A warehouse of one test.
+
+use rockhold_core::{Outcome, Row};
+use rockhold_sql::{Parser, SqlError};
+use rockhold_warehouse_embedded::{Session, SessionOptions};
+use rockhold_warehouse_store::{OpenOptions, Store};
+use tempfile::TempDir;
+
+pub(crate) struct Bench {
+    pub(crate) session: Session,
+    pub(crate) dir: TempDir,
+}
+
+impl Bench {
+    /// A new warehouse with database `d` selected.
+    pub(crate) async fn new() -> Self {
+        Self::with_options(SessionOptions::default()).await
+    }
+
+    pub(crate) async fn with_options(options: SessionOptions) -> Self {
+        let dir = TempDir::new().unwrap();
+        let mut open = OpenOptions::create();
+        open.time_zone = Some("Asia/Shanghai".into());
+        let store = Store::open(dir.path().join("warehouse"), open).await.unwrap();
+        let mut bench = Bench { session: Session::with_options(store, options).unwrap(), dir };
+        bench.run("CREATE DATABASE d; USE d").await;
+        bench
+    }
+
+    async fn execute(&mut self, sql: &str) -> Result<Vec<Outcome>, SqlError> {
+        let mut outcomes = Vec::new();
+        for parsed in Parser::new().parse(sql) {
+            outcomes.push(self.session.execute(&parsed.statement?).await?);
+        }
+        Ok(outcomes)
+    }
+
+    /// Runs statements; returns the rows changed by the last one.
+    pub(crate) async fn run(&mut self, sql: &str) -> u64 {
+        match self.execute(sql).await {
+            Ok(outcomes) => match outcomes.into_iter().last() {
+                Some(Outcome::Done { affected, .. }) => affected,
+                _ => 0,
+            },
+            Err(error) => panic!("{sql}\n{error}"),
+        }
+    }
+
+    /// The error of a statement.
+    pub(crate) async fn error(&mut self, sql: &str) -> SqlError {
+        let mut last = match self.execute(sql).await {
+            Ok(outcomes) => outcomes,
+            Err(error) => return error,
+        };
+        match last.pop() {
+            // A query may fail while it is read.
+            Some(Outcome::Rows(rows)) => match rows.collect().await {
+                Ok(rows) => panic!("{sql}\ngave {rows:?}"),
+                Err(error) => SqlError::execute(error.to_string()),
+            },
+            other => panic!("{sql}\ngave {other:?}"),
+        }
+    }
+
+    /// The names and rows of a query.
+    pub(crate) async fn table(&mut self, sql: &str) -> (Vec<String>, Vec<Row>) {
+        match self.execute(sql).await {
+            Ok(mut outcomes) => match outcomes.pop() {
+                Some(Outcome::Rows(rows)) => {
+                    let names = rows.columns.iter().map(|column| column.name.clone()).collect();
+                    (names, rows.collect().await.unwrap_or_else(|error| panic!("{sql}\n{error}")))
+                }
+                other => panic!("{sql}\ngave {other:?}"),
+            },
+            Err(error) => panic!("{sql}\n{error}"),
+        }
+    }
+
+    /// The rows of a query, values joined by `|`, NULL as `NULL`.
+    pub(crate) async fn rows(&mut self, sql: &str) -> Vec<String> {
+        let (_, rows) = self.table(sql).await;
+        rows.into_iter()
+            .map(|row| {
+                let values: Vec<String> =
+                    row.into_iter().map(|value| value.unwrap_or_else(|| "NULL".into())).collect();
+                values.join("|")
+            })
+            .collect()
+    }
+
+    /// The only value of a query.
+    pub(crate) async fn value(&mut self, sql: &str) -> String {
+        let rows = self.rows(sql).await;
+        assert_eq!(rows.len(), 1, "{sql}: {rows:?}");
+        rows.into_iter().next().unwrap()
+    }
+}
