@@ -31,20 +31,15 @@ impl Place {
     }
 }
 
-/// An open warehouse and one session.
+/// A session of an open warehouse, which stays open with it.
 pub(crate) struct TestWarehouse {
-    pub(crate) rockhold: Rockhold,
     pub(crate) session: Session,
 }
 
 impl TestWarehouse {
     pub(crate) async fn open(dir: &Path) -> Self {
-        Self::from(Rockhold::embedded(dir).time_zone("UTC").open().await.unwrap())
-    }
-
-    pub(crate) fn from(rockhold: Rockhold) -> Self {
-        let session = rockhold.session().unwrap();
-        Self { rockhold, session }
+        let rockhold = Rockhold::embedded(dir).time_zone("UTC").open().await.unwrap();
+        Self { session: rockhold.session().unwrap() }
     }
 
     /// Runs statements, waits for jobs, and gives the rows of the last one.

@@ -14,15 +14,73 @@ use std::collections::BTreeMap;
 /// Views, materialized views and functions are the subject of a later issue;
 /// a step that names one, or whose rows list one, differs until then.
 const KINDS: &str = "views, materialized views and functions come with a later issue";
-const NOT_S3: &str = "object stores come with a later issue; the replay uses a local directory";
-const OURS_KEEPS_REPLICAS: &str = "better on purpose: a number of replicas is compared only where it is given, and SSD or HDD is not told apart";
+const MEDIUM: &str = "there is one storage medium; it is shown as HDD";
+const ORDER: &str =
+    "there is one storage medium, and partitions are listed in the order in which they were made";
 const READ_ONLY: &str = "better on purpose: READ ONLY never creates a repository";
-const AS_EXISTING: &str = "better on purpose: AS onto an existing table works when the schema is the same";
-const FAST: &str = "the job is over before the next statement: nothing waits for a poll every three seconds";
+const COLOCATE: &str = "better on purpose: a restored table keeps its colocate group";
+const AS_EXISTING: &str = "better on purpose: AS onto an existing table compares the schema and not the name, and says what differs";
 const SAID_MORE: &str = "better on purpose: the text goes on with what exactly differs";
 
 /// Number of the step, from 1, and why it differs.
-const DIFFERENCES: &[(usize, &str)] = &[];
+const DIFFERENCES: &[(usize, &str)] = &[
+    (7, KINDS),
+    (8, KINDS),
+    (9, KINDS),
+    (18, KINDS),
+    (19, KINDS),
+    (22, KINDS),
+    (28, KINDS),
+    (29, KINDS),
+    (30, KINDS),
+    (34, COLOCATE),
+    (35, KINDS),
+    (36, KINDS),
+    (38, KINDS),
+    (40, KINDS),
+    (44, MEDIUM),
+    (48, ORDER),
+    (52, SAID_MORE),
+    (56, SAID_MORE),
+    (60, KINDS),
+    (61, KINDS),
+    (62, KINDS),
+    (63, KINDS),
+    (67, AS_EXISTING),
+    (74, KINDS),
+    (80, KINDS),
+    (82, KINDS),
+    (83, KINDS),
+    (84, KINDS),
+    (85, KINDS),
+    (86, KINDS),
+    (87, KINDS),
+    (88, KINDS),
+    (90, KINDS),
+    (91, KINDS),
+    (92, KINDS),
+    (93, READ_ONLY),
+    (94, READ_ONLY),
+    (95, READ_ONLY),
+    (97, KINDS),
+    (99, KINDS),
+    (101, KINDS),
+    (103, READ_ONLY),
+];
+
+/// Steps whose answer depends on how far a job has come, and the tests that
+/// hold a job still to check the same. In their place the running jobs are
+/// waited for.
+const TIMING: &[(usize, &str)] = &[
+    (16, "a_second_job_of_a_database_is_refused_while_one_runs"),
+    (17, "a_second_job_of_a_database_is_refused_while_one_runs"),
+    (27, "a_cancelled_restore_leaves_nothing_and_the_target_as_it_was"),
+    (72, "a_cancelled_restore_leaves_nothing_and_the_target_as_it_was"),
+    (73, "a_cancelled_restore_leaves_nothing_and_the_target_as_it_was"),
+    (76, "a_cancelled_backup_leaves_no_file_and_frees_its_label"),
+    (77, "a_cancelled_backup_leaves_no_file_and_frees_its_label"),
+    (100, "a_cancelled_restore_leaves_nothing_and_the_target_as_it_was"),
+];
 
 struct Step {
     sql: String,
@@ -116,6 +174,21 @@ impl Replay {
     }
 }
 
+/// A list of objects in one order: StarRocks prints them in the order of a hash map.
+fn sorted_list(text: &str) -> String {
+    let (mut items, mut depth) = (vec![String::new()], 0);
+    for c in text.chars() {
+        depth += i32::from("[(".contains(c)) - i32::from("])".contains(c));
+        match c {
+            ',' if depth == 0 => items.push(String::new()),
+            c => items.last_mut().unwrap().push(c),
+        }
+    }
+    let mut items: Vec<&str> = items.iter().map(|item| item.trim()).collect();
+    items.sort_unstable();
+    items.join(", ")
+}
+
 /// Whether most words of the recorded error stand in ours, so that a search
 /// for them finds the same pages.
 fn same_gist(theirs: &str, ours: &str) -> bool {
@@ -140,8 +213,13 @@ fn difference(replay: &Replay, step: &Step, answer: &Answer) -> Option<String> {
     if step.columns != answer.columns {
         return Some(format!("columns: recorded {:?}, ours {:?}", step.columns, answer.columns));
     }
+    let columns = step.columns.clone().unwrap_or_default();
     let shapes = |rows: &Option<Vec<Row>>| -> Vec<Vec<String>> {
-        rows.iter().flatten().map(|row| row.iter().map(|cell| replay.shape(cell)).collect()).collect()
+        let shape = |(column, cell): (&String, &Option<String>)| match column.as_str() {
+            "BackupObjs" | "RestoreObjs" => sorted_list(cell.as_deref().unwrap_or_default()),
+            _ => replay.shape(cell),
+        };
+        rows.iter().flatten().map(|row| columns.iter().zip(row).map(shape).collect()).collect()
     };
     let (theirs, ours) = (shapes(&step.rows), shapes(&answer.rows));
     (theirs != ours).then(|| format!("rows:\n  recorded {theirs:?}\n  ours     {ours:?}"))
@@ -157,8 +235,15 @@ async fn the_recorded_run_is_replayed_with_listed_differences_only() {
         jobs: BTreeMap::new(),
     };
     let mut wrong = Vec::new();
-    let (mut same, mut listed) = (0, 0);
+    let (mut same, mut listed, mut timing) = (0, 0, 0);
     for (number, step) in (1..).zip(steps()) {
+        if TIMING.iter().any(|(n, _)| *n == number) {
+            for job in replay.jobs.values() {
+                job.wait().await;
+            }
+            timing += 1;
+            continue;
+        }
         let answer = replay.run(&step.sql).await;
         let reason = DIFFERENCES.iter().find(|(n, _)| *n == number).map(|(_, reason)| *reason);
         match (difference(&replay, &step, &answer), reason) {
@@ -173,6 +258,6 @@ async fn the_recorded_run_is_replayed_with_listed_differences_only() {
             }
         }
     }
-    println!("{same} steps the same, {listed} listed differences");
+    println!("{same} steps the same, {listed} listed differences, {timing} depend on timing");
     assert!(wrong.is_empty(), "{} steps:\n{}", wrong.len(), wrong.join("\n"));
 }

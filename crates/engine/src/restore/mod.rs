@@ -12,7 +12,7 @@ use crate::job::{JobDetail, JobObject, restore_state};
 use crate::repositories::Opened;
 use crate::{Engine, JobHandle, RestoreRequest, RestoreScope};
 use plan::{chosen_entries, resolve_partitions};
-use rockhold_core::format::{EntryReader, ObjectEntry, SnapshotDocument, SnapshotKind};
+use rockhold_core::format::{EntryReader, ObjectEntry, SnapshotDocument, SnapshotKind, read_document};
 use rockhold_core::{Error, JobId, JobKind, JobRecord, Result};
 use rockhold_sql::{SqlError, Stage};
 use select::{Chosen, Stored};
@@ -145,6 +145,8 @@ impl Engine {
                 {
                     names.push(partition.name);
                 }
+                let document = read_document(&*opened.repository, entry).await?;
+                names.extend(self.codec(&chosen.kind)?.hidden_partitions(&document)?);
             }
         }
         let renamed = chosen.name.name != chosen.target.name;
