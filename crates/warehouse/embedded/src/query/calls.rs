@@ -4,7 +4,7 @@ use super::super::value::time::{DAY, date_text, datetime_text};
 use super::Environment;
 use super::build::{as_bigint, as_text, call, case, cast, number, plain_arguments, text, text_of};
 use sqlparser::ast::{
-    DataType as SqlType, DuplicateTreatment, Expr, Function, FunctionArg, FunctionArgExpr,
+    BinaryOperator, DataType as SqlType, DuplicateTreatment, Expr, Function, FunctionArg, FunctionArgExpr,
     FunctionArgumentClause, FunctionArguments, Ident, Interval, ObjectNamePart, Value,
 };
 
@@ -28,7 +28,13 @@ pub(super) fn rewrite_call(mut function: Function, environment: &Environment) ->
         return expr;
     }
     let name = alias(&name).unwrap_or(&name).to_owned();
-    renamed(function, &name)
+    let call = renamed(function, &name);
+    match name.as_str() {
+        // DataFusion counts these without a sign, which StarRocks has no type for.
+        "row_number" | "rank" | "dense_rank" | "ntile" | "array_length" | "array_position"
+        | "cardinality" | "approx_distinct" => as_bigint(call),
+        _ => call,
+    }
 }
 
 fn renamed(mut function: Function, name: &str) -> Expr {
@@ -115,7 +121,7 @@ fn rewrite_plain(name: &str, arguments: Vec<Expr>, environment: &Environment) ->
             let value = next()?;
             let empty = Expr::BinaryOp {
                 left: Box::new(value.clone()),
-                op: sqlparser::ast::BinaryOperator::Eq,
+                op: BinaryOperator::Eq,
                 right: Box::new(text("")),
             };
             case(Expr::IsNull(Box::new(value)), Expr::value(Value::Boolean(true)), empty)
@@ -125,11 +131,10 @@ fn rewrite_plain(name: &str, arguments: Vec<Expr>, environment: &Environment) ->
         ("floor" | "dfloor", 1) => as_bigint(call("floor", vec![next()?])),
         ("round" | "dround", 1) => as_bigint(call("round", vec![next()?])),
         ("truncate", 2) => call("trunc", vec![next()?, next()?]),
-        ("mod", 2) => Expr::BinaryOp {
-            left: Box::new(Expr::Nested(Box::new(next()?))),
-            op: sqlparser::ast::BinaryOperator::Modulo,
-            right: Box::new(Expr::Nested(Box::new(next()?))),
-        },
+        ("bitand", 2) => operator(next()?, BinaryOperator::BitwiseAnd, next()?),
+        ("bitor", 2) => operator(next()?, BinaryOperator::BitwiseOr, next()?),
+        ("bitxor", 2) => operator(next()?, BinaryOperator::BitwiseXor, next()?),
+        ("mod", 2) => operator(next()?, BinaryOperator::Modulo, next()?),
         ("get_json_string" | "get_json_object" | "json_query" | "json_string", 2) => {
             call("__rh_json_get", vec![as_text(next()?), as_text(next()?)])
         }
@@ -143,6 +148,11 @@ fn rewrite_plain(name: &str, arguments: Vec<Expr>, environment: &Environment) ->
     })
 }
 
+fn operator(left: Expr, op: BinaryOperator, right: Expr) -> Expr {
+    let nested = |expr: Expr| Box::new(Expr::Nested(Box::new(expr)));
+    Expr::BinaryOp { left: nested(left), op, right: nested(right) }
+}
+
 /// `group_concat(x [, separator] [ORDER BY …] [SEPARATOR s])`.
 fn group_concat(mut function: Function) -> Expr {
     if let FunctionArguments::List(list) = &mut function.args {
@@ -154,6 +164,18 @@ fn group_concat(mut function: Function) -> Expr {
             }
             _ => true,
         });
+        let value = match list.args.first() {
+            Some(FunctionArg::Unnamed(FunctionArgExpr::Expr(value))) => Some(value.clone()),
+            _ => None,
+        };
+        // With DISTINCT the order must be over the very argument.
+        for clause in &mut list.clauses {
+            if let FunctionArgumentClause::OrderBy(order) = clause {
+                for item in order.iter_mut().filter(|item| Some(&item.expr) == value.as_ref()) {
+                    item.expr = as_text(item.expr.clone());
+                }
+            }
+        }
         let plain = |expr: Expr| FunctionArg::Unnamed(FunctionArgExpr::Expr(expr));
         if separator.is_some() || list.args.len() == 1 {
             list.args.truncate(1);

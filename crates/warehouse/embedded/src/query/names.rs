@@ -130,7 +130,7 @@ fn item(item: &SelectItem) -> Item {
 
 /// The text of an expression: columns by their name alone, functions in lower
 /// case.
-fn shown(expr: &Expr) -> String {
+pub(super) fn shown(expr: &Expr) -> String {
     match expr {
         Expr::Identifier(ident) => ident.value.clone(),
         Expr::CompoundIdentifier(parts) => parts.last().map(|p| p.value.clone()).unwrap_or_default(),
@@ -139,6 +139,15 @@ fn shown(expr: &Expr) -> String {
             let _ = copy.visit(&mut LowerFunctions);
             copy.to_string().replace('`', "")
         }
+    }
+}
+
+/// Whether an item is a column, possibly with its table.
+pub(super) fn is_column(expr: &Expr) -> bool {
+    match expr {
+        Expr::Identifier(_) => true,
+        Expr::CompoundIdentifier(parts) => !parts.iter().any(|part| part.value.starts_with('@')),
+        _ => false,
     }
 }
 
@@ -164,9 +173,12 @@ impl VisitorMut for ResultNames {
 
     fn pre_visit_select(&mut self, select: &mut Select) -> ControlFlow<()> {
         for item in &select.projection {
-            if let SelectItem::ExprWithAlias { alias, .. } = item {
-                self.aliases.entry(alias.value.to_ascii_lowercase()).or_insert_with(|| alias.value.clone());
-            }
+            let name = match item {
+                SelectItem::ExprWithAlias { alias, .. } => alias.value.clone(),
+                SelectItem::UnnamedExpr(expr) if !is_column(expr) => shown(expr),
+                _ => continue,
+            };
+            self.aliases.entry(name.to_ascii_lowercase()).or_insert(name);
         }
         ControlFlow::Continue(())
     }

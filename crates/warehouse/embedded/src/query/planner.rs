@@ -1,8 +1,9 @@
 //! What DataFusion asks for while it plans: tables, functions, types and the
 //! meaning of operators.
 
+use super::super::value::time::{DAY, parse_datetime};
 use super::super::value::types::{LARGEINT_DIGITS, to_arrow};
-use arrow::datatypes::{DataType as ArrowType, Field, FieldRef};
+use arrow::datatypes::{DataType as ArrowType, Field, FieldRef, TimeUnit};
 use datafusion::catalog::TableProvider;
 use datafusion::common::{DFSchema, ScalarValue, TableReference};
 use datafusion::config::ConfigOptions;
@@ -15,7 +16,7 @@ use datafusion::logical_expr::planner::{
 };
 use datafusion::logical_expr::{
     AggregateUDF, Expr, ExprSchemable, HigherOrderUDF, Operator, ScalarUDF, TableSource, WindowUDF,
-    binary_expr, cast, lit,
+    binary_expr, cast, lit, try_cast,
 };
 use sqlparser::ast::BinaryOperator;
 use std::collections::HashMap;
@@ -244,13 +245,58 @@ fn divide(expr: RawBinaryExpr, left: &ArrowType, right: &ArrowType) -> Expr {
     binary_expr(cast(expr.left, ArrowType::Float64), Operator::Divide, divisor)
 }
 
-/// BOOLEAN compares with numbers as 1 and 0.
+/// BOOLEAN compares with numbers as 1 and 0; text with numbers as text where
+/// equality is asked, else as DOUBLE; text with times as a time. What does not
+/// convert compares as NULL.
 fn compare(expr: RawBinaryExpr, left: &ArrowType, right: &ArrowType) -> PlannerResult<RawBinaryExpr> {
     let mut expr = expr;
+    let equality = matches!(expr.op, BinaryOperator::Eq | BinaryOperator::NotEq);
     match (left, right) {
         (ArrowType::Boolean, other) if numeric(other) => expr.left = cast(expr.left, ArrowType::Int64),
         (other, ArrowType::Boolean) if numeric(other) => expr.right = cast(expr.right, ArrowType::Int64),
+        (ArrowType::Utf8, other) => {
+            (expr.left, expr.right) = text_against(expr.left, expr.right, other, equality);
+        }
+        (other, ArrowType::Utf8) => {
+            (expr.right, expr.left) = text_against(expr.right, expr.left, other, equality);
+        }
         _ => {}
     }
     PlannerResult::Original(expr)
+}
+
+/// A text and what it is compared with, made comparable.
+fn text_against(text: Expr, value: Expr, value_type: &ArrowType, equality: bool) -> (Expr, Expr) {
+    let literal = match &text {
+        Expr::Literal(ScalarValue::Utf8(Some(literal)), _) => Some(literal.trim().to_owned()),
+        _ => None,
+    };
+    if numeric(value_type) {
+        return match literal {
+            Some(literal) => {
+                let number = literal.parse::<i64>().map(lit).or_else(|_| literal.parse::<f64>().map(lit));
+                (number.unwrap_or_else(|_| lit(ScalarValue::Float64(None))), value)
+            }
+            None if equality && !value_type.is_floating() => (text, cast(value, ArrowType::Utf8)),
+            None => (try_cast(text, ArrowType::Float64), cast(value, ArrowType::Float64)),
+        };
+    }
+    let micros = ArrowType::Timestamp(TimeUnit::Microsecond, None);
+    match (value_type, literal) {
+        (ArrowType::Date32, Some(literal)) => match parse_datetime(&literal) {
+            Some(time) if time.rem_euclid(DAY) == 0 => {
+                let days = i32::try_from(time.div_euclid(DAY)).ok();
+                (lit(ScalarValue::Date32(days)), value)
+            }
+            Some(time) => (lit(ScalarValue::TimestampMicrosecond(Some(time), None)), cast(value, micros)),
+            None => (lit(ScalarValue::Date32(None)), value),
+        },
+        (ArrowType::Timestamp(..), Some(literal)) => {
+            (lit(ScalarValue::TimestampMicrosecond(parse_datetime(&literal), None)), value)
+        }
+        (ArrowType::Date32 | ArrowType::Timestamp(..), None) => {
+            (try_cast(text, micros.clone()), cast(value, micros))
+        }
+        _ => (text, value),
+    }
 }

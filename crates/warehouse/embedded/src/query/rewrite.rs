@@ -11,12 +11,14 @@
 use super::Environment;
 use super::build::{as_text, call, cast, number, text};
 use super::calls::{interval_parts, rewrite_call};
+use super::names::{is_column, shown};
 use super::times::{part, shifted};
 use rockhold_sql::SqlError;
 use sqlparser::ast::{
-    BinaryOperator, CastKind, CeilFloorKind, DataType as SqlType, Expr, FunctionArg, FunctionArgExpr, Ident,
-    JoinConstraint, JoinOperator, ObjectName, ObjectNamePart, Query, Select, SelectItem, TableAlias,
-    TableFactor, TableWithJoins, UnaryOperator, Value, VisitMut, VisitorMut,
+    BinaryOperator, CastKind, CeilFloorKind, DataType as SqlType, ExactNumberInfo, Expr, FunctionArg,
+    FunctionArgExpr, Ident, JoinConstraint, JoinOperator, ObjectName, ObjectNamePart, OrderByKind, Query,
+    Select, SelectItem, SetExpr, TableAlias, TableFactor, TableWithJoins, UnaryOperator, Value,
+    ValueWithSpan, VisitMut, VisitorMut,
 };
 use std::collections::HashSet;
 use std::ops::ControlFlow;
@@ -234,8 +236,23 @@ impl Rewriter<'_> {
                 }
             },
             Expr::CompoundIdentifier(mut parts) => {
-                self.compound(&mut parts);
-                Expr::CompoundIdentifier(parts)
+                let variable = parts.first().and_then(|part| part.value.strip_prefix('@')).map(str::to_owned);
+                match variable {
+                    Some(scope) => {
+                        let rest = parts.iter().skip(1).map(|part| format!(".{}", part.value));
+                        self.environment.variable(&(scope + &rest.collect::<String>()))?
+                    }
+                    None => {
+                        self.compound(&mut parts);
+                        Expr::CompoundIdentifier(parts)
+                    }
+                }
+            }
+            // 1e3 is a DOUBLE, 1000.0 a DECIMAL.
+            Expr::Value(ValueWithSpan { value: Value::Number(digits, _), .. })
+                if digits.contains(['e', 'E']) =>
+            {
+                cast(text(digits), SqlType::Double(ExactNumberInfo::None))
             }
             Expr::Cast { kind: CastKind::Cast | CastKind::DoubleColon, expr, data_type, .. } => {
                 let to_time =
@@ -267,6 +284,23 @@ impl Rewriter<'_> {
                 } else {
                     matches
                 }
+            }
+            Expr::UnaryOp { op: UnaryOperator::BitwiseNot, expr } => {
+                let ones = Expr::UnaryOp { op: UnaryOperator::Minus, expr: Box::new(number(1)) };
+                binary(Expr::Nested(expr), BinaryOperator::BitwiseXor, Expr::Nested(Box::new(ones)))
+            }
+            Expr::InList { expr, list, negated } => {
+                in_list(&expr, &list, negated).unwrap_or(Expr::InList { expr, list, negated })
+            }
+            Expr::Between { expr, negated, low, high } if is_column(&expr) => {
+                let (from, to, both) = match negated {
+                    false => (BinaryOperator::GtEq, BinaryOperator::LtEq, BinaryOperator::And),
+                    true => (BinaryOperator::Lt, BinaryOperator::Gt, BinaryOperator::Or),
+                };
+                let nested = |bound: Box<Expr>| Expr::Nested(bound);
+                let (low, high) =
+                    (binary((*expr).clone(), from, nested(low)), binary(*expr, to, nested(high)));
+                Expr::Nested(Box::new(binary(low, both, high)))
             }
             Expr::UnaryOp { op: UnaryOperator::BangNot, expr } => {
                 Expr::UnaryOp { op: UnaryOperator::Not, expr }
@@ -305,9 +339,25 @@ impl Rewriter<'_> {
 
     fn select(&self, select: &mut Select) {
         for item in &mut select.projection {
-            if let SelectItem::ExprWithAlias { alias, .. } = item {
-                lower(alias);
+            match item {
+                SelectItem::ExprWithAlias { alias, .. } => lower(alias),
+                // An expression is called by its text, as in StarRocks, not by
+                // what the rewriting makes of it.
+                SelectItem::UnnamedExpr(expr) if !is_column(expr) => {
+                    let alias = Ident::new(shown(expr).to_ascii_lowercase());
+                    *item = SelectItem::ExprWithAlias { expr: expr.clone(), alias };
+                }
+                _ => {}
             }
+        }
+        if let Some(condition) = &mut select.selection
+            && matches!(condition, Expr::Value(value) if matches!(value.value, Value::Number(..)))
+        {
+            *condition = Expr::BinaryOp {
+                left: Box::new(condition.clone()),
+                op: BinaryOperator::NotEq,
+                right: Box::new(number(0)),
+            };
         }
         for TableWithJoins { joins, .. } in &mut select.from {
             for join in joins {
@@ -321,6 +371,51 @@ impl Rewriter<'_> {
             }
         }
     }
+}
+
+/// An item of SELECT that ORDER BY repeats is meant by its name.
+fn order_by_items(query: &mut Query) {
+    let SetExpr::Select(select) = query.body.as_ref() else { return };
+    let items: HashSet<String> = select
+        .projection
+        .iter()
+        .filter_map(|item| match item {
+            SelectItem::UnnamedExpr(expr) if !is_column(expr) => Some(shown(expr).to_ascii_lowercase()),
+            _ => None,
+        })
+        .collect();
+    let Some(order) = &mut query.order_by else { return };
+    let OrderByKind::Expressions(expressions) = &mut order.kind else { return };
+    for item in expressions {
+        // A number is a position.
+        if !is_column(&item.expr) && !matches!(item.expr, Expr::Value(_)) {
+            let name = shown(&item.expr).to_ascii_lowercase();
+            if items.contains(&name) {
+                item.expr = Expr::Identifier(Ident::new(name));
+            }
+        }
+    }
+}
+
+/// `x IN (1, 'a')` as comparisons, each by the rules of its operands. `None`
+/// for long lists, whose values DataFusion compares in one type.
+fn in_list(expr: &Expr, list: &[Expr], negated: bool) -> Option<Expr> {
+    const SHORT: usize = 32;
+    let literal = |item: &Expr| matches!(item, Expr::Value(_) | Expr::UnaryOp { .. });
+    if !is_column(expr) || list.is_empty() || list.len() > SHORT || !list.iter().all(literal) {
+        return None;
+    }
+    let (equal, both) = match negated {
+        false => (BinaryOperator::Eq, BinaryOperator::Or),
+        true => (BinaryOperator::NotEq, BinaryOperator::And),
+    };
+    let one = |item: &Expr| binary(expr.clone(), equal.clone(), item.clone());
+    let all = list.iter().map(one).reduce(|left, right| binary(left, both.clone(), right))?;
+    Some(Expr::Nested(Box::new(all)))
+}
+
+fn binary(left: Expr, op: BinaryOperator, right: Expr) -> Expr {
+    Expr::BinaryOp { left: Box::new(left), op, right: Box::new(right) }
 }
 
 fn named(name: &str) -> TableAlias {
@@ -353,6 +448,7 @@ impl VisitorMut for Rewriter<'_> {
         for cte in query.with.iter_mut().flat_map(|with| &mut with.cte_tables) {
             cte.alias.columns.iter_mut().for_each(|column| lower(&mut column.name));
         }
+        order_by_items(query);
         ControlFlow::Continue(())
     }
 

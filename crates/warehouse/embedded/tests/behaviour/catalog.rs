@@ -164,6 +164,40 @@ async fn types_without_an_open_form_are_refused() {
 }
 
 #[tokio::test]
+async fn a_table_under_restore_refuses_everything_but_looking_at_it() {
+    use rockhold_core::{
+        JobId, KindId, Namespace, ObjectName, RestoreAction, RestorePlan, RestoreTarget, Warehouse,
+    };
+    let mut bench = Bench::new().await;
+    bench.run("CREATE TABLE t (a INT); INSERT INTO t VALUES (1)").await;
+    let store = bench.session.store().clone();
+    let name = ObjectName::new("d", "t");
+    let found = store.find_object(Namespace::Relation, &name).await.unwrap().unwrap();
+    let target = RestoreTarget {
+        kind: KindId::TABLE,
+        name,
+        definition: found.object.definition,
+        state: found.object.state,
+        action: RestoreAction::Merge,
+    };
+    let job = JobId::random().unwrap();
+    store.begin(job, &RestorePlan { database: "d".into(), targets: vec![target] }).await.unwrap();
+    let error = bench.error("SELECT * FROM t").await;
+    assert_eq!(error.errno, 5014);
+    assert!(error.message.contains("table state is not NORMAL: 'RESTORE'"), "{error}");
+    let error = bench.error("INSERT INTO t VALUES (2)").await.message;
+    assert!(error.contains("cannot write RESTORE state table"), "{error}");
+    for sql in ["TRUNCATE TABLE t", "ALTER TABLE t RENAME u", "ALTER TABLE t COMMENT = 'x'"] {
+        let error = bench.error(sql).await.message;
+        assert!(error.contains("a snapshot restore operation is in progress on table t"), "{sql}: {error}");
+    }
+    assert_eq!(bench.rows("SHOW TABLES").await, ["t"]);
+    assert!(bench.value("SHOW CREATE TABLE t").await.contains("`a` int(11)"));
+    store.rollback(job).await.unwrap();
+    assert_eq!(bench.rows("SELECT * FROM t").await, ["1"]);
+}
+
+#[tokio::test]
 async fn queries_are_explained() {
     let mut bench = Bench::new().await;
     bench.run("CREATE TABLE t (k INT, v INT) PRIMARY KEY(k) DISTRIBUTED BY HASH(k) BUCKETS 2").await;

@@ -136,6 +136,46 @@ async fn aggregates_joins_and_windows_run() {
 }
 
 #[tokio::test]
+async fn values_of_different_types_compare_as_starrocks_compares_them() {
+    let mut bench = with_rows().await;
+    for (condition, ids) in [
+        ("Name = 1", vec![]),
+        ("Id = '1'", vec!["1"]),
+        ("Id > '1.5'", vec!["2", "10"]),
+        ("Id < 'x'", vec![]),
+        ("Id IN ('2', 10, 'x')", vec!["2", "10"]),
+        ("Id NOT IN (2, 10)", vec!["1"]),
+        ("day > '2024-1-31'", vec!["2"]),
+        ("day = '2024-01-31 00:00:00'", vec!["1"]),
+        ("day > 'no day'", vec![]),
+        ("at BETWEEN '2024-01-01' AND '2024-02-01'", vec!["1"]),
+        ("ok = 1", vec!["1", "10"]),
+        ("ok", vec!["1", "10"]),
+    ] {
+        let sql = format!("SELECT Id FROM T WHERE {condition} ORDER BY Id");
+        assert_eq!(bench.rows(&sql).await, ids, "{condition}");
+    }
+    assert_eq!(bench.rows("SELECT count(*) FROM T WHERE 1").await, ["4"]);
+}
+
+#[tokio::test]
+async fn order_by_may_repeat_an_item() {
+    let mut bench = with_rows().await;
+    assert_eq!(
+        bench.rows("SELECT DISTINCT upper(Name) FROM T ORDER BY UPPER(Name) DESC").await,
+        ["TWO", "TEN", "ONE", "NULL"]
+    );
+    assert_eq!(
+        bench.rows("SELECT Id, count(*) FROM T GROUP BY Id ORDER BY count(*), Id DESC LIMIT 1").await,
+        ["10|1"]
+    );
+    assert_eq!(
+        bench.table("SELECT CAST(Id AS STRING), Id, 1, 1 FROM T WHERE Id = 1").await.1,
+        [["1", "1", "1", "1"].map(|v| Some(v.to_string())).to_vec()]
+    );
+}
+
+#[tokio::test]
 async fn a_query_over_its_memory_fails_with_an_error() {
     let mut options = rockhold_warehouse_embedded::SessionOptions::default();
     options.memory_limit = 2 << 20;
