@@ -248,7 +248,8 @@ impl Writer<'_> {
         Ok(())
     }
 
-    async fn begin(&self, place: (i32, i32)) -> Result<OpenFile, SqlError> {
+    // By `&mut`, as an open file may move between threads and not be shared.
+    async fn begin(&mut self, place: (i32, i32)) -> Result<OpenFile, SqlError> {
         let number = usize::try_from(place.0).unwrap_or(usize::MAX);
         let definition = {
             let router = self.router.lock().unwrap_or_else(PoisonError::into_inner);

@@ -205,3 +205,13 @@ async fn queries_are_explained() {
     assert!(plan.contains("TableScanExec: t, merge on read"), "{plan}");
     assert!(plan.contains("pruning=k"), "{plan}");
 }
+
+/// A server runs statements on any thread.
+#[tokio::test]
+async fn statements_run_on_any_thread() {
+    let bench = Bench::new().await;
+    let mut session = bench.session.clone();
+    let statement = rockhold_sql::parse_one("SHOW DATABASES").unwrap();
+    let ran = tokio::spawn(async move { session.execute(&statement).await.is_ok() });
+    assert!(ran.await.unwrap());
+}
