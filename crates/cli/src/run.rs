@@ -20,6 +20,16 @@ pub(crate) async fn run(args: Args) -> u8 {
     if sql.check { check(&text) } else { run_sql(&sql, &text).await }
 }
 
+/// What other processes are told that this one does. Never the statements:
+/// they may hold secrets.
+fn command_text(sql: &Sql) -> String {
+    match &sql.file {
+        Some(path) => format!("rockhold sql --file {}", path.display()),
+        None if sql.execute.is_some() => "rockhold sql --execute".into(),
+        None => "rockhold sql -".into(),
+    }
+}
+
 fn read_input(sql: &Sql) -> Result<String, String> {
     if let Some(text) = &sql.execute {
         return Ok(text.clone());
@@ -49,7 +59,7 @@ fn check(text: &str) -> u8 {
 async fn run_sql(sql: &Sql, text: &str) -> u8 {
     let mut builder = Rockhold::embedded(&sql.data)
         .lock_wait(Duration::from_secs(sql.lock_wait))
-        .command(std::env::args().collect::<Vec<_>>().join(" "));
+        .command(command_text(sql));
     if let Some(zone) = &sql.time_zone {
         builder = builder.time_zone(zone);
     }

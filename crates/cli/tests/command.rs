@@ -1,6 +1,8 @@
 //! The command as a user runs it: output, exit codes, two processes, Ctrl-C.
 
-use std::io::{BufRead, BufReader, Write};
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "a test that fails says where")]
+
+use std::io::Write;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Output, Stdio};
 
@@ -133,46 +135,25 @@ fn check_describes_every_statement_in_one_json_line() {
     assert!(!place.path("w").exists(), "checking opens no warehouse");
 }
 
-#[test]
-fn a_second_writer_is_told_who_writes_and_readers_go_on() {
+#[tokio::test(flavor = "multi_thread")]
+async fn a_second_writer_is_told_who_writes_and_readers_go_on() {
     let place = Place::new();
     assert_eq!(code(&place.run(&["-e", TABLE])), Some(0));
-    // The first process writes and then waits for more statements on its input.
-    let mut holder = writer_that_stays(&place);
-    let refused = place.run(&["-e", "INSERT INTO d.t VALUES (5, 'x', true)"]);
+    // This process writes and stays.
+    let holder = rockhold::Rockhold::embedded(place.path("w")).command("nightly load").open().await.unwrap();
+    let mut session = holder.session().unwrap();
+    for statement in rockhold::statements("INSERT INTO d.t VALUES (4, 'held', true)") {
+        session.execute(&statement.parsed.unwrap()).await.unwrap();
+    }
+    let insert = "INSERT INTO d.t VALUES (5, 'x', true)";
+    let refused = place.run(&["-e", insert]);
     assert_eq!(code(&refused), Some(4), "{}", err(&refused));
-    assert!(err(&refused).contains("is writing to the warehouse"), "{}", err(&refused));
-    assert!(err(&refused).contains(&holder.id().to_string()), "{}", err(&refused));
+    let who = format!("process {} (nightly load) is writing to the warehouse", std::process::id());
+    assert!(err(&refused).contains(&who), "{}", err(&refused));
     assert_eq!(out(&place.run(&["--format", "csv", "-e", "SELECT count(*) AS n FROM d.t"])), "n\n4\n");
-    holder.kill().unwrap();
-    holder.wait().unwrap();
-    assert_eq!(
-        code(&place.run(&["--lock-wait", "10", "-e", "INSERT INTO d.t VALUES (5, 'x', true)"])),
-        Some(0)
-    );
-}
-
-/// Statements are read to the end of the input before they run, so the holder
-/// keeps the lock with a backup into a repository that it cannot finish: a
-/// named pipe in place of a file stops it.
-fn writer_that_stays(place: &Place) -> std::process::Child {
-    let fifo = place.path("slow.csv");
-    assert!(Command::new("mkfifo").arg(&fifo).status().unwrap().success());
-    let sql = format!(
-        "INSERT INTO d.t VALUES (4, 'held', true); SELECT 'ready' AS x; INSERT INTO d.t SELECT * FROM FILES('path' = '{}', 'format' = 'csv')",
-        fifo.display()
-    );
-    let mut child = place
-        .command()
-        .args(["--format", "csv", "-e", &sql])
-        .stdout(Stdio::piped())
-        .stderr(Stdio::null())
-        .spawn()
-        .unwrap();
-    let mut lines = BufReader::new(child.stdout.take().unwrap()).lines();
-    assert_eq!(lines.next().unwrap().unwrap(), "x");
-    assert_eq!(lines.next().unwrap().unwrap(), "ready");
-    child
+    drop(session);
+    holder.close().await;
+    assert_eq!(code(&place.run(&["--lock-wait", "10", "-e", insert])), Some(0));
 }
 
 #[test]

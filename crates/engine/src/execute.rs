@@ -7,6 +7,7 @@ use crate::{
     What,
 };
 use rockhold_core::{KindId, Outcome};
+use rockhold_sql::analyze::{self, names};
 use rockhold_sql::ast::{
     Backup, CancelTarget, CatalogClause, Ident, JobKind, ObjectItem, ObjectSelection, PropertyList, Restore,
     Statement,
@@ -77,11 +78,7 @@ impl Engine {
                 })
             }
             Statement::ShowSnapshots(show) => Outcome::Rows(
-                self.show_snapshots(
-                    show.repository.as_str(),
-                    properties::snapshot_filter(show.filter.as_ref())?,
-                )
-                .await?,
+                self.show_snapshots(show.repository.as_str(), analyze::snapshot_filter(show)?).await?,
             ),
             Statement::DropSnapshot(drop) => {
                 self.drop_snapshot(drop.label.as_str(), drop.repository.as_str(), drop.force).await?;
@@ -94,8 +91,15 @@ impl Engine {
 }
 
 fn backup_request(backup: &Backup, session_database: Option<&str>) -> Result<BackupRequest, SqlError> {
-    let label = label(backup.snapshot.label.as_str())?;
-    let timeout = properties::backup(backup.properties.as_ref())?;
+    analyze::check_backup_names(backup)?;
+    let options = analyze::backup_options(backup)?;
+    if options.ttl.is_some() {
+        return Err(common_analysis(
+            "Unknown backup job properties: [ttl]: snapshots do not expire in this build",
+        ));
+    }
+    let timeout = given(&backup.properties, "timeout").then_some(options.timeout);
+    let label = backup.snapshot.label.as_str().to_owned();
     let scope = match &backup.catalogs {
         Some(CatalogClause::All) => BackupScope::Catalogs(None),
         Some(CatalogClause::List(list)) => {
@@ -109,12 +113,16 @@ fn backup_request(backup: &Backup, session_database: Option<&str>) -> Result<Bac
             }
         }
     };
-    Ok(BackupRequest { label, repository: repository(&backup.repository)?, scope, timeout })
+    Ok(BackupRequest { label, repository: backup.repository.as_str().to_owned(), scope, timeout })
 }
 
 fn restore_request(restore: &Restore) -> Result<RestoreRequest, SqlError> {
-    let label = label(restore.snapshot.label.as_str())?;
-    let properties = properties::restore(restore.properties.as_ref())?;
+    names::check_label(restore.snapshot.label.as_str())?;
+    analyze::check_restore_items(restore)?;
+    let options = analyze::restore_options(restore)?;
+    if restore.repository.as_str().is_empty() {
+        return Err(common_analysis("Repository is empty"));
+    }
     let scope = match &restore.catalogs {
         Some(CatalogClause::All) => RestoreScope::Catalogs(None),
         Some(CatalogClause::List(list)) => RestoreScope::Catalogs(Some(
@@ -125,7 +133,6 @@ fn restore_request(restore: &Restore) -> Result<RestoreRequest, SqlError> {
         None => {
             let items: Option<Vec<Selection>> =
                 restore.items.as_ref().map(|items| items.iter().map(selection).collect());
-            check_duplicates(items.as_deref().unwrap_or_default())?;
             RestoreScope::Database {
                 source: restore.database.as_ref().map(|d| d.as_str().to_owned()),
                 target: restore.target_database().map(|d| d.as_str().to_owned()),
@@ -134,37 +141,18 @@ fn restore_request(restore: &Restore) -> Result<RestoreRequest, SqlError> {
         }
     };
     Ok(RestoreRequest {
-        label,
-        repository: repository(&restore.repository)?,
+        label: restore.snapshot.label.as_str().to_owned(),
+        repository: restore.repository.as_str().to_owned(),
         scope,
-        timestamp: properties.timestamp,
-        replication_num: properties.replication_num,
-        allow_load: properties.allow_load,
-        timeout: properties.timeout,
+        timestamp: options.backup_timestamp,
+        replication_num: options.replication_num,
+        allow_load: options.allow_load,
+        timeout: given(&restore.properties, "timeout").then_some(options.timeout),
     })
 }
 
-/// The label goes into keys and is matched by tools, so it obeys StarRocks's
-/// rule for load labels.
-fn label(text: &str) -> Result<String, SqlError> {
-    let fine = (1..=128).contains(&text.len())
-        && text.bytes().all(|b| b.is_ascii_alphanumeric() || b == b'_' || b == b'-');
-    if fine {
-        Ok(text.to_owned())
-    } else {
-        Err(SqlError::numbered(
-            Stage::Analyze,
-            5082,
-            format!("Incorrect label name '{text}': a label has 1 to 128 letters, digits, _ or -"),
-        ))
-    }
-}
-
-fn repository(name: &Ident) -> Result<String, SqlError> {
-    match name.as_str() {
-        "" => Err(common_analysis("Repository is empty")),
-        text => Ok(text.to_owned()),
-    }
+fn given(properties: &Option<PropertyList>, key: &str) -> bool {
+    properties.as_ref().is_some_and(|list| list.get(key).is_some())
 }
 
 fn selection(item: &ObjectItem) -> Selection {
@@ -182,29 +170,6 @@ fn selection(item: &ObjectItem) -> Selection {
             },
         },
     }
-}
-
-/// No object twice, no alias that another item bears.
-fn check_duplicates(items: &[Selection]) -> Result<(), SqlError> {
-    let mut names = Vec::new();
-    for item in items {
-        if let What::One { name, .. } = &item.what {
-            if names.contains(&(name, item.kind.as_ref())) {
-                return Err(SqlError::analyze(format!("Duplicated table: {name}")));
-            }
-            names.push((name, item.kind.as_ref()));
-        }
-    }
-    let mut aliases = Vec::new();
-    for item in items {
-        if let What::One { alias: Some(alias), .. } = &item.what {
-            if aliases.contains(&alias) || names.iter().any(|(name, _)| *name == alias) {
-                return Err(SqlError::analyze(format!("Duplicated alias name: {alias}")));
-            }
-            aliases.push(alias);
-        }
-    }
-    Ok(())
 }
 
 /// The properties of a repository, with those that hold secrets apart.

@@ -47,7 +47,7 @@ pub use job::{
     CANCELLED, FINISHED, JobDetail, JobHandle, JobObject, ProgressCounts, backup_state, job_status,
     restore_state,
 };
-pub use properties::SnapshotFilter;
 pub use request::{
     BackupRequest, BackupScope, PartitionNames, RestoreRequest, RestoreScope, Selection, What,
 };
+pub use rockhold_sql::analyze::SnapshotFilter;

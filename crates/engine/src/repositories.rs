@@ -11,8 +11,9 @@ use rockhold_core::format::{
 use rockhold_core::{
     Error, ErrorKind, ListRequest, OpenRepository, RepositoryRecord, Result, SharedRepository,
 };
+use rockhold_sql::SqlError;
+use rockhold_sql::analyze::{self, names};
 use rockhold_sql::ast::CreateRepository;
-use rockhold_sql::{SqlError, Stage};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -44,10 +45,7 @@ impl Engine {
     /// 5064 with the reason; nothing is remembered then.
     pub async fn create_repository(&self, create: &CreateRepository) -> Result<String, SqlError> {
         let name = create.name.as_str();
-        check_name(name)?;
-        if create.location.trim().is_empty() {
-            return Err(SqlError::analyze("You must specify a location on the repository"));
-        }
+        analyze::check_create_repository(create)?;
         self.0.state.take_ownership().await.map_err(from_core)?;
         let taken = self.0.state.repository(name).await.map_err(from_core)?;
         if taken.is_some() {
@@ -106,7 +104,7 @@ impl Engine {
     /// # Errors
     /// 5064 when there is none or a job uses it.
     pub async fn drop_repository(&self, name: &str) -> Result<(), SqlError> {
-        check_name(name)?;
+        names::check_repository(name)?;
         self.0.state.take_ownership().await.map_err(from_core)?;
         self.0.state.remove_repository(name).await.map_err(|e| match e.kind() {
             ErrorKind::NotFound => common(format!("Repository {name} does not exist")),
@@ -167,24 +165,4 @@ impl Engine {
 
 fn failed(reason: impl std::fmt::Display) -> SqlError {
     common(format!("Failed to create repository: {reason}"))
-}
-
-/// 1 to 64 letters, digits or `_`, beginning with a letter, or with `_` and a
-/// letter or digit.
-fn check_name(name: &str) -> Result<(), SqlError> {
-    if name.is_empty() {
-        return Err(SqlError::numbered(Stage::Analyze, SqlError::COMMON, "Repository does not empty"));
-    }
-    let bytes = name.as_bytes();
-    let first = match bytes {
-        [b'_', second, ..] => second.is_ascii_alphanumeric(),
-        [first, ..] => first.is_ascii_alphabetic(),
-        [] => false,
-    };
-    let fine = first && bytes.len() <= 64 && bytes.iter().all(|b| b.is_ascii_alphanumeric() || *b == b'_');
-    if fine {
-        Ok(())
-    } else {
-        Err(SqlError::numbered(Stage::Analyze, 5063, format!("Incorrect repository name '{name}'")))
-    }
 }

@@ -3,11 +3,11 @@
 use crate::Engine;
 use crate::backup::owner;
 use crate::error::{common, from_core};
-use crate::properties::SnapshotFilter;
 use crate::repositories::Opened;
 use rockhold_core::format::{EntryReader, SnapshotDocument, SnapshotState, read_document};
 use rockhold_core::{ErrorKind, Result, Row, Rows};
 use rockhold_sql::SqlError;
+use rockhold_sql::analyze::SnapshotFilter;
 use serde_json::{Map, Value, json};
 
 const LIST: [&str; 3] = ["Snapshot", "Timestamp", "Status"];
@@ -25,7 +25,7 @@ impl Engine {
     pub async fn show_snapshots(&self, repository: &str, filter: SnapshotFilter) -> Result<Rows, SqlError> {
         let opened = self.require_repository(repository).await?;
         match filter {
-            SnapshotFilter::Exact { label, timestamp } => {
+            SnapshotFilter::LabelAndTimestamp(label, timestamp) => {
                 let row = self.exact_row(&opened, &label, &timestamp).await?;
                 Ok(Rows::text(&EXACT, vec![row]))
             }

@@ -1,5 +1,7 @@
 //! Tests across crates, one module per behaviour.
 
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "a test that fails says where")]
+
 mod main_job;
 mod restore_rules;
 mod support;

@@ -7,14 +7,15 @@ mod select;
 mod sink;
 
 use crate::backup::slot_error;
-use crate::error::{common, from_core, unknown_database};
+use crate::error::{common, from_core};
 use crate::job::{JobDetail, JobObject, restore_state};
 use crate::repositories::Opened;
 use crate::{Engine, JobHandle, RestoreRequest, RestoreScope};
 use plan::{chosen_entries, resolve_partitions};
 use rockhold_core::format::{EntryReader, ObjectEntry, SnapshotDocument, SnapshotKind, read_document};
 use rockhold_core::{Error, JobId, JobKind, JobRecord, Result};
-use rockhold_sql::{SqlError, Stage};
+use rockhold_sql::SqlError;
+use rockhold_sql::analyze::names;
 use select::{Chosen, Stored};
 use std::collections::BTreeSet;
 
@@ -58,7 +59,7 @@ impl Engine {
             RestoreScope::Database { source, target, items } => (source, target, items),
         };
         let database = target.clone().unwrap_or_else(|| document.database.clone());
-        check_database_name(&database)?;
+        names::check_database(&database)?;
         self.require_free_slot(&database).await?;
         if let Some(source) = source
             && *source != document.database
@@ -166,26 +167,4 @@ async fn stored_objects(opened: &Opened, document: &SnapshotDocument) -> Result<
         stored.push(Stored { kind: entry.kind, name: entry.name });
     }
     Ok(stored)
-}
-
-/// Letters, digits, `_` and some signs; begins with a letter, or with `_` and
-/// a letter or digit; at most 256 characters.
-fn check_database_name(name: &str) -> Result<(), SqlError> {
-    if name.is_empty() {
-        return Err(unknown_database(name));
-    }
-    let chars: Vec<char> = name.chars().collect();
-    let first = match chars.as_slice() {
-        ['_', second, ..] => second.is_ascii_alphanumeric(),
-        [first, ..] => first.is_ascii_alphabetic(),
-        [] => false,
-    };
-    let fine = first
-        && chars.len() <= 256
-        && chars.iter().all(|c| c.is_ascii_alphanumeric() || "_-~!@#$%^&<>=+".contains(*c));
-    if fine {
-        Ok(())
-    } else {
-        Err(SqlError::numbered(Stage::Analyze, 1102, format!("Incorrect database name '{name}'")))
-    }
 }

@@ -91,8 +91,8 @@ where
     let mut points = 0;
     for number in 1..=calls {
         for wrong in WRONGS {
-            let dir = place.path().join("run");
-            let _ = std::fs::remove_dir_all(&dir);
+            // A folder of its own: tasks of the run before may still close their files.
+            let dir = place.path().join(format!("run{points}"));
             let memory = start.copy(&dir);
             let plan = FaultPlan::new();
             plan.at(number, wrong.fault());
@@ -109,12 +109,13 @@ where
             w.store.become_writer().await.unwrap();
             w.store.reclaim().await.unwrap();
             let context = format!("{name}: step {number} of {calls}, {wrong:?}");
-            let checked = std::panic::AssertUnwindSafe(check(w, dir, memory, finished));
+            let checked = std::panic::AssertUnwindSafe(check(w, dir.clone(), memory, finished));
             if let Err(panic) = futures::FutureExt::catch_unwind(checked).await {
                 eprintln!("{context}");
                 std::panic::resume_unwind(panic);
             }
             points += 1;
+            std::fs::remove_dir_all(&dir).unwrap();
         }
     }
     println!("{name}: {calls} calls, {points} points");

@@ -1,5 +1,7 @@
 //! The engine over the real warehouse directory and an in-memory repository.
 
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "a test that fails says where")]
+
 mod change;
 mod damage;
 mod jobs;

@@ -62,6 +62,13 @@ pub(crate) fn partition_of(value: &Value) -> Result<Partition> {
         .map_err(|e| Error::corrupt(format!("the definition of a partition cannot be read: {e}")))
 }
 
+/// The SQL that makes the table again, one statement behind the other.
+fn sql_text(definition: &TableDefinition, partitions: &[Partition]) -> String {
+    let mut text = rockhold_sql::create_table_statements(definition, partitions).join(";\n");
+    text.push(';');
+    text
+}
+
 fn body_of(definition: &TableDefinition) -> Result<Value> {
     serde_json::to_value(definition)
         .map_err(|e| Error::internal("the definition of a table cannot be written as JSON").because(e))
@@ -79,7 +86,7 @@ impl CatalogCodec for TableCodec {
             kind: KindId::TABLE,
             body: body_of(&definition)?,
             state: object.state.clone(),
-            sql: rockhold_sql::show_create_table(&definition, &[]),
+            sql: sql_text(&definition, &[]),
         })
     }
 
@@ -103,11 +110,7 @@ impl CatalogCodec for TableCodec {
     fn rename(&self, name: &ObjectName, document: &Document, renames: &Renames) -> Result<Document> {
         let mut definition = definition_in(name, document)?;
         definition.name = renames.apply(name).name;
-        Ok(Document {
-            body: body_of(&definition)?,
-            sql: rockhold_sql::show_create_table(&definition, &[]),
-            ..document.clone()
-        })
+        Ok(Document { body: body_of(&definition)?, sql: sql_text(&definition, &[]), ..document.clone() })
     }
 
     fn compare(&self, existing: &Document, incoming: &Document) -> Result<Comparison> {
@@ -122,7 +125,7 @@ impl CatalogCodec for TableCodec {
     fn statements(&self, name: &ObjectName, document: &Document) -> Result<Vec<String>> {
         let mut definition = definition_in(name, document)?;
         definition.name.clone_from(&name.name);
-        Ok(vec![rockhold_sql::show_create_table(&definition, &[])])
+        Ok(rockhold_sql::create_table_statements(&definition, &[]))
     }
 
     fn sql_with_partitions(
@@ -133,7 +136,7 @@ impl CatalogCodec for TableCodec {
     ) -> Result<String> {
         let definition = definition_in(name, document)?;
         let partitions = partitions.iter().map(partition_of).collect::<Result<Vec<_>>>()?;
-        Ok(rockhold_sql::show_create_table(&definition, &partitions))
+        Ok(sql_text(&definition, &partitions))
     }
 
     fn hidden_partitions(&self, document: &Document) -> Result<Vec<String>> {
