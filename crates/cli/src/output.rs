@@ -137,10 +137,12 @@ fn json_value(shape: JsonShape, value: Option<&str>) -> Value {
         JsonShape::Boolean => Value::Bool(text == "1" || text.eq_ignore_ascii_case("true")),
         // Numbers keep their digits; what is no JSON number (NaN, a decimal
         // longer than a double) stays text.
-        JsonShape::Number => match serde_json::from_str::<Value>(text) {
-            Ok(number) if number.to_string() == text => number,
-            _ => as_text(),
-        },
+        JsonShape::Number => {
+            match serde_json::from_str::<Value>(text).map(|number| (number.to_string(), number)) {
+                Ok((printed, number)) if printed == text => number,
+                _ => as_text(),
+            }
+        }
         JsonShape::Nested => serde_json::from_str(text).unwrap_or_else(|_| as_text()),
     }
 }

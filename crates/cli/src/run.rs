@@ -177,11 +177,7 @@ async fn print_outcome(sql: &Sql, outcome: Outcome) -> Result<(), PrintError> {
                 eprintln!("{info}");
             }
         }
-        Outcome::Done { info, .. } => {
-            if !sql.quiet && !info.is_empty() {
-                eprintln!("{info}");
-            }
-        }
+        Outcome::Done { info, .. } if !sql.quiet && !info.is_empty() => eprintln!("{info}"),
         _ => {}
     }
     Ok(())
