@@ -4,6 +4,7 @@
 
 mod main_job;
 mod restore_rules;
+mod statements;
 mod support;
 mod transcript;
 mod without_us;

@@ -17,6 +17,7 @@ use rockhold_core::{Comparison, Error, MergeCheck, Result};
 use rockhold_model::{
     Bound, DataType, Partition, PartitionValue, TableDefinition, first_partition_difference,
 };
+use rockhold_sql::analyze::{RangeBound, range_key_types};
 use serde_json::Value;
 use std::collections::{BTreeMap, HashMap};
 
@@ -27,18 +28,10 @@ pub(crate) struct TableMerge {
     /// By lower-case name.
     by_name: HashMap<String, Partition>,
     /// Disjoint ranges by their lower bound.
-    ranges: BTreeMap<Vec<Point>, (Vec<Point>, String)>,
+    ranges: BTreeMap<Vec<RangeBound>, (Vec<RangeBound>, String)>,
     /// Listed values and whose they are.
     values: HashMap<Vec<Option<String>>, String>,
     types: Vec<DataType>,
-}
-
-/// A bound in the order of its column's type.
-#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
-enum Point {
-    Number(i128),
-    Text(String),
-    Max,
 }
 
 impl TableMerge {
@@ -48,12 +41,7 @@ impl TableMerge {
         incoming: TableDefinition,
         replication_num: Option<u32>,
     ) -> Result<Self> {
-        let types = existing
-            .partitioning
-            .columns()
-            .iter()
-            .filter_map(|name| existing.column(name).map(|column| column.data_type.clone()))
-            .collect();
+        let types = range_key_types(&existing);
         let mut merge = Self {
             existing,
             incoming,
@@ -86,11 +74,16 @@ impl TableMerge {
         Ok(())
     }
 
-    fn points(&self, bounds: &[Bound]) -> Result<Vec<Point>> {
+    fn points(&self, bounds: &[Bound]) -> Result<Vec<RangeBound>> {
         if bounds.is_empty() || bounds.len() > self.types.len() {
             return Err(Error::corrupt("a partition's range does not fit the partition columns"));
         }
-        bounds.iter().zip(&self.types).map(|(bound, data_type)| point(bound, data_type)).collect()
+        let parse = |(bound, data_type): (&Bound, &DataType)| {
+            RangeBound::parse(bound, data_type).map_err(|e| {
+                Error::corrupt(format!("the bound of a partition cannot be read: {}", e.message))
+            })
+        };
+        bounds.iter().zip(&self.types).map(parse).collect()
     }
 
     fn check_same_name(&self, here: &Partition, there: &Partition) -> Option<String> {
@@ -173,17 +166,4 @@ impl MergeCheck for TableMerge {
             None => Comparison::Same,
         })
     }
-}
-
-fn point(bound: &Bound, data_type: &DataType) -> Result<Point> {
-    let Some(text) = bound.as_value() else { return Ok(Point::Max) };
-    if data_type.is_integer() {
-        return text
-            .parse()
-            .map(Point::Number)
-            .map_err(|_| Error::corrupt(format!("the bound '{text}' of a partition is no number")));
-    }
-    // Dates and times are stored in their canonical text, whose order is
-    // theirs; a date beside a time sorts before all times of its day.
-    Ok(Point::Text(text.to_owned()))
 }

@@ -201,7 +201,8 @@ async fn create_relation(
         }
         _ => {
             let table = definition_of(&object.object).map_err(super::super::error::of_query)?;
-            let partitions = session.store.list_partitions(&name).await.map_err(of_store)?;
+            let mut partitions = session.store.list_partitions(&name).await.map_err(of_store)?;
+            partitions::in_order(&table, &mut partitions);
             let partitions: Vec<_> = partitions
                 .into_iter()
                 .map(|partition| partition.definition)

@@ -11,7 +11,7 @@ use chrono_tz::Tz;
 use rockhold_core::{Row, Timestamp};
 use rockhold_model::{Distribution, PartitionValue, TableDefinition};
 use rockhold_sql::SqlError;
-use rockhold_sql::analyze::{range_key_types, range_text};
+use rockhold_sql::analyze::{RangeBound, range_key_types, range_text};
 use rockhold_warehouse_store::PartitionInfo;
 
 /// A point in time as the warehouse's local time, to the second.
@@ -29,7 +29,8 @@ pub(super) async fn show(
 ) -> Result<Listing, SqlError> {
     let name = session.full_name(name)?;
     let table = table_of(session, &name).await?;
-    let partitions = session.store.list_partitions(&name).await.map_err(of_store)?;
+    let mut partitions = session.store.list_partitions(&name).await.map_err(of_store)?;
+    in_order(&table, &mut partitions);
     let rows = partitions
         .iter()
         .filter(|partition| partition.definition.temporary == temporary)
@@ -155,4 +156,18 @@ mod tests {
         assert_eq!(list_text(&[row(&["2026-01-31", "Berlin"])]), "(('2026-01-31', 'Berlin'))");
         assert_eq!(list_text(&[row(&["a"]), vec![None]]), "('a', NULL)");
     }
+}
+
+/// Sorts the partitions of ranges by their ranges, as StarRocks lists them;
+/// others stay in the order in which they were made.
+pub(super) fn in_order(table: &TableDefinition, partitions: &mut [PartitionInfo]) {
+    let types = range_key_types(table);
+    partitions.sort_by_cached_key(|partition| match &partition.definition.value {
+        PartitionValue::Range { lower, .. } => lower
+            .iter()
+            .zip(&types)
+            .map(|(bound, data_type)| RangeBound::parse(bound, data_type).ok())
+            .collect(),
+        _ => Vec::new(),
+    });
 }
