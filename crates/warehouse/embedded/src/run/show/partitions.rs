@@ -140,6 +140,20 @@ pub(super) fn byte_size(bytes: u64) -> String {
     }
 }
 
+/// Sorts the partitions of ranges by their ranges, as StarRocks lists them;
+/// others stay in the order in which they were made.
+pub(super) fn in_order(table: &TableDefinition, partitions: &mut [PartitionInfo]) {
+    let types = range_key_types(table);
+    partitions.sort_by_cached_key(|partition| match &partition.definition.value {
+        PartitionValue::Range { lower, .. } => lower
+            .iter()
+            .zip(&types)
+            .map(|(bound, data_type)| RangeBound::parse(bound, data_type).ok())
+            .collect(),
+        _ => Vec::new(),
+    });
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -156,18 +170,4 @@ mod tests {
         assert_eq!(list_text(&[row(&["2026-01-31", "Berlin"])]), "(('2026-01-31', 'Berlin'))");
         assert_eq!(list_text(&[row(&["a"]), vec![None]]), "('a', NULL)");
     }
-}
-
-/// Sorts the partitions of ranges by their ranges, as StarRocks lists them;
-/// others stay in the order in which they were made.
-pub(super) fn in_order(table: &TableDefinition, partitions: &mut [PartitionInfo]) {
-    let types = range_key_types(table);
-    partitions.sort_by_cached_key(|partition| match &partition.definition.value {
-        PartitionValue::Range { lower, .. } => lower
-            .iter()
-            .zip(&types)
-            .map(|(bound, data_type)| RangeBound::parse(bound, data_type).ok())
-            .collect(),
-        _ => Vec::new(),
-    });
 }
