@@ -13,6 +13,7 @@
 //!   that a snapshot stores them in pages;
 //! * [`ViewDefinition`], [`MaterializedViewDefinition`], [`FunctionDefinition`],
 //!   [`CatalogDefinition`]: the other objects;
+//! * [`MaterializedViewState`]: from which rows a materialized view was computed;
 //! * [`first_difference`], [`first_partition_difference`]: what keeps a stored
 //!   definition from being restored over an existing one.
 //!
@@ -22,6 +23,7 @@
 
 mod column;
 mod compare;
+mod materialized_view_state;
 mod objects;
 mod partition;
 mod table;
@@ -29,6 +31,9 @@ mod types;
 
 pub use column::{Aggregation, Column, ColumnDefault, GENERATED_PARTITION_COLUMN_PREFIX};
 pub use compare::{first_difference, first_partition_difference};
+pub use materialized_view_state::{
+    BaseNote, LastRefresh, MaterializedViewState, RefreshedBase, RefreshedPartition,
+};
 pub use objects::{
     CatalogDefinition, FunctionArgument, FunctionDefinition, FunctionKind, MaterializedViewDefinition,
     RefreshMoment, RefreshScheme, ViewColumn, ViewDefinition, ViewSecurity,
