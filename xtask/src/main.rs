@@ -1,9 +1,11 @@
 //! Developer tasks, run as `cargo xtask <task>`.
 //!
-//! This crate depends on nothing of ours: it must build, and give its verdict,
-//! when the rest of the workspace does not compile.
+//! This crate depends on nothing of ours but the servers of the testkit, which
+//! stand alone: it must build, and give its verdict, when the rest of the
+//! workspace does not compile.
 
 mod bench;
+mod services;
 mod test;
 mod tidy;
 mod workspace;
@@ -24,6 +26,9 @@ enum Task {
     Tidy,
     /// Run every test and doc test, and count passed, failed and skipped ones.
     Test,
+    /// Install, start and stop the real servers that tests run against.
+    #[command(subcommand)]
+    Services(services::Task),
     /// Measure backup and restore against cp, sha256sum, restic and rclone on the same files.
     Bench(bench::Args),
 }
@@ -37,6 +42,7 @@ fn main() -> ExitCode {
     let outcome = match Cli::parse().task {
         Task::Tidy => tidy::run(),
         Task::Test => test::run(),
+        Task::Services(task) => services::run(task),
         Task::Bench(args) => bench::run(&args).map(|()| true),
     };
     match outcome {

@@ -4,9 +4,16 @@
 //! line `name<TAB>reason` to the file named by [`SKIP_LOG`] and returns. The
 //! test harness counts it as passed; here it is counted as skipped. In CI
 //! (`CI=true`) a skip is a failure unless `xtask/allowed-skips.txt` lists it.
+//!
+//! The real servers are started for the time of the tests, which find them
+//! through the file named by [`SERVICES`].
 
-use crate::workspace::{Workspace, cargo};
+use crate::{
+    services::{ForTests, in_ci},
+    workspace::{Workspace, cargo},
+};
 use anyhow::{Context, Result};
+use rockhold_testkit::servers::{SERVICES, SKIP_LOG};
 use std::{
     collections::BTreeMap,
     fs,
@@ -14,9 +21,6 @@ use std::{
     path::Path,
     process::Stdio,
 };
-
-/// The variable that names the file to which tests append their skips.
-const SKIP_LOG: &str = "ROCKHOLD_SKIP_LOG";
 
 const ALLOWED: &str = "xtask/allowed-skips.txt";
 
@@ -38,26 +42,34 @@ pub(crate) fn run() -> Result<bool> {
     let log = dir.join(format!("skips-{}.log", std::process::id()));
     fs::write(&log, "").with_context(|| log.display().to_string())?;
 
+    let servers = ForTests::start()?;
     let mut tally = Tally::default();
     // One invocation each: another set of packages would unify other features
     // and build nearly everything again.
-    cargo_test(&workspace.root, &["--workspace", "--all-targets"], &log, &mut tally)?;
-    cargo_test(&workspace.root, &["--workspace", "--doc"], &log, &mut tally)?;
+    cargo_test(&workspace.root, &["--workspace", "--all-targets"], &log, &servers, &mut tally)?;
+    cargo_test(&workspace.root, &["--workspace", "--doc"], &log, &servers, &mut tally)?;
+    drop(servers);
 
     let skips = parse_skips(&fs::read_to_string(&log).with_context(|| log.display().to_string())?);
     fs::remove_file(&log).with_context(|| log.display().to_string())?;
     let allowed = fs::read_to_string(workspace.root.join(ALLOWED)).with_context(|| ALLOWED.to_owned())?;
-    let ci = std::env::var("CI").is_ok_and(|value| value == "true");
-    Ok(report(tally, &skips, &parse_allowed(&allowed), ci))
+    Ok(report(tally, &skips, &parse_allowed(&allowed), in_ci()))
 }
 
-fn cargo_test(root: &Path, arguments: &[&str], log: &Path, tally: &mut Tally) -> Result<()> {
+fn cargo_test(
+    root: &Path,
+    arguments: &[&str],
+    log: &Path,
+    servers: &ForTests,
+    tally: &mut Tally,
+) -> Result<()> {
     println!("$ cargo test {} --no-fail-fast", arguments.join(" "));
     let mut child = cargo()
         .arg("test")
         .args(arguments)
         .arg("--no-fail-fast")
         .env(SKIP_LOG, log)
+        .env(SERVICES, servers.file())
         .current_dir(root)
         .stdout(Stdio::piped())
         .spawn()

@@ -1,5 +1,5 @@
 //! Conformance suites: what every adapter must pass, whether it is linked,
-//! layered or loaded.
+//! layered or loaded; and the real servers they run against ([`servers`]).
 //!
 //! A suite has one function for each behaviour that a contract promises, named
 //! by the number of the sentence in the contract. [`repository_conformance!`]
@@ -21,8 +21,14 @@
 // This crate is tests: what does not hold, panics.
 #![allow(clippy::panic)]
 
+#[cfg(feature = "suites")]
 pub mod codec;
+#[cfg(feature = "suites")]
 mod expect;
+#[cfg(feature = "suites")]
 pub mod repository;
+pub mod servers;
 
+#[cfg(feature = "suites")]
 pub use expect::{must, refused};
+pub use servers::skip;
