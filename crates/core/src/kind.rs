@@ -17,6 +17,14 @@ pub struct KindId(Cow<'static, str>);
 impl KindId {
     /// Tables.
     pub const TABLE: KindId = KindId(Cow::Borrowed("table"));
+    /// Asynchronous materialized views; synchronous ones belong to their table.
+    pub const MATERIALIZED_VIEW: KindId = KindId(Cow::Borrowed("materialized_view"));
+    /// Logical views.
+    pub const VIEW: KindId = KindId(Cow::Borrowed("view"));
+    /// User-defined functions.
+    pub const FUNCTION: KindId = KindId(Cow::Borrowed("function"));
+    /// External catalogs.
+    pub const EXTERNAL_CATALOG: KindId = KindId(Cow::Borrowed("external_catalog"));
 
     /// A kind by name.
     pub fn new(name: impl Into<Cow<'static, str>>) -> Self {
@@ -67,6 +75,8 @@ pub struct KindDescriptor {
     pub namespace: Namespace,
     /// Whether it has rows, and so partitions and data files.
     pub has_data: bool,
+    /// Whether BACKUP and RESTORE may name some of its partitions.
+    pub partition_list: bool,
     /// Whether a backup of a whole database takes its objects along.
     pub in_database_backup: bool,
     /// Whether SHOW BACKUP and SHOW RESTORE list its objects.
@@ -87,6 +97,7 @@ impl KindDescriptor {
             plural: words(plural),
             namespace: Namespace::Relation,
             has_data: true,
+            partition_list: true,
             in_database_backup: true,
             shown_in_job: true,
             restore_class: 0,

@@ -20,6 +20,12 @@ impl ObjectName {
     pub fn new(database: impl Into<String>, name: impl Into<String>) -> Self {
         Self { database: database.into(), name: name.into() }
     }
+
+    /// The name before a signature: `f` of `f(INT,VARCHAR)`. Meaningful in the
+    /// namespace of functions; names of other objects may hold parentheses.
+    pub fn base_name(&self) -> &str {
+        self.name.split_once('(').map_or(self.name.as_str(), |(base, _)| base)
+    }
 }
 
 impl fmt::Display for ObjectName {
@@ -128,4 +134,15 @@ pub struct ObjectRef {
     pub kind: Option<KindId>,
     /// The name, with the database filled in.
     pub name: ObjectName,
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn overloads_share_a_base_name() {
+        assert_eq!(ObjectName::new("d", "f(INT,MAP<INT,INT>)").base_name(), "f");
+        assert_eq!(ObjectName::new("d", "t").base_name(), "t");
+    }
 }

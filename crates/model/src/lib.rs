@@ -36,7 +36,7 @@ pub use materialized_view_state::{
 };
 pub use objects::{
     CatalogDefinition, FunctionArgument, FunctionDefinition, FunctionKind, MaterializedViewDefinition,
-    RefreshMoment, RefreshScheme, ViewColumn, ViewDefinition, ViewSecurity,
+    RefreshMoment, RefreshScheme, SealedValue, ViewColumn, ViewDefinition, ViewSecurity,
 };
 pub use partition::{
     Bound, Partition, PartitionValue, Partitioning, RangeExpression, RangeFunction, SliceBoundary,

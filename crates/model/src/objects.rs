@@ -1,8 +1,9 @@
 //! Views, materialized views, functions and external catalogs.
 
+use indexmap::IndexMap;
 use serde::{Deserialize, Serialize};
 
-use crate::{Column, DataType, Distribution, Index, Partition, Partitioning, Properties, TimeUnit};
+use crate::{Column, DataType, Distribution, Index, Partitioning, Properties, TimeUnit};
 
 /// A column of a view: a name for one item of its query.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -76,7 +77,9 @@ pub enum RefreshScheme {
     Incremental,
 }
 
-/// An asynchronous materialized view: a table that a query fills.
+/// An asynchronous materialized view: a table that a query fills. Its
+/// partitions are kept beside it, as those of a table are; whether it is active
+/// is part of its state.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct MaterializedViewDefinition {
     /// Name; case-sensitive.
@@ -116,12 +119,6 @@ pub struct MaterializedViewDefinition {
     /// Database whose names the query's unqualified names mean.
     #[serde(default, skip_serializing_if = "String::is_empty")]
     pub default_database: String,
-    /// Partitions that exist.
-    #[serde(default, skip_serializing_if = "Vec::is_empty")]
-    pub partitions: Vec<Partition>,
-    /// Why queries and refreshes are refused; `None` when active.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub inactive_reason: Option<String>,
 }
 
 /// Kinds of user-defined function.
@@ -171,6 +168,30 @@ pub struct FunctionDefinition {
     pub body: Option<String>,
 }
 
+impl FunctionDefinition {
+    /// The name together with the argument types, by which a function is known
+    /// inside its database: `f(INT,VARCHAR,...)`. Lengths of texts are left
+    /// out, because they do not make an overload; precision and scale do.
+    pub fn signature(&self) -> String {
+        let mut types: Vec<String> =
+            self.arguments.iter().map(|argument| argument.data_type.signature()).collect();
+        if self.variadic {
+            types.push("...".to_string());
+        }
+        format!("{}({})", self.name, types.join(","))
+    }
+}
+
+/// A secret in encrypted form: readable only with the key of that id.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct SealedValue {
+    /// The key it is encrypted under.
+    pub key_id: String,
+    /// Base64 of a 96-bit nonce, the AES-256-GCM ciphertext and its tag. The
+    /// additional data is the name of the property.
+    pub sealed: String,
+}
+
 /// An external catalog.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct CatalogDefinition {
@@ -179,6 +200,38 @@ pub struct CatalogDefinition {
     /// Comment; empty when none was given.
     #[serde(default, skip_serializing_if = "String::is_empty")]
     pub comment: String,
-    /// Properties in print order; may contain credentials, so never log them.
+    /// Properties that are no secrets.
     pub properties: Properties,
+    /// Properties that are, by name.
+    #[serde(default, skip_serializing_if = "indexmap::IndexMap::is_empty")]
+    pub secrets: IndexMap<String, SealedValue>,
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn overloads_differ_by_their_signature_not_by_lengths() {
+        let argument = |data_type| FunctionArgument { name: None, data_type };
+        let mut function = FunctionDefinition {
+            name: "f".into(),
+            kind: FunctionKind::Scalar,
+            arguments: vec![
+                argument(DataType::Int),
+                argument(DataType::Varchar(20)),
+                argument(DataType::Decimal { precision: 10, scale: 2 }),
+            ],
+            variadic: false,
+            returns: Some(DataType::Int),
+            properties: Properties::new(),
+            body: None,
+        };
+        assert_eq!(function.signature(), "f(INT,VARCHAR,DECIMAL(10,2))");
+        function.arguments.truncate(1);
+        function.variadic = true;
+        assert_eq!(function.signature(), "f(INT,...)");
+        function.arguments.clear();
+        assert_eq!(function.signature(), "f(...)");
+    }
 }

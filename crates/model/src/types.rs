@@ -153,6 +153,24 @@ impl DataType {
         }
     }
 
+    /// The type inside a function's signature, upper case, without the lengths
+    /// of texts: `ARRAY<VARCHAR>`, `DECIMAL(10,2)`.
+    pub fn signature(&self) -> String {
+        match self {
+            DataType::Decimal { precision, scale } => format!("DECIMAL({precision},{scale})"),
+            DataType::Array(element) => format!("ARRAY<{}>", element.signature()),
+            DataType::Map(key, value) => format!("MAP<{},{}>", key.signature(), value.signature()),
+            DataType::Struct(fields) => {
+                let fields: Vec<String> = fields
+                    .iter()
+                    .map(|field| format!("{} {}", field.name.to_lowercase(), field.data_type.signature()))
+                    .collect();
+                format!("STRUCT<{}>", fields.join(","))
+            }
+            other => other.base_name().to_string(),
+        }
+    }
+
     /// How deep the type is nested: 1 for a scalar, 2 for `array<int(11)>`.
     pub fn depth(&self) -> usize {
         match self {
@@ -221,6 +239,7 @@ mod tests {
         assert_eq!(DataType::string().to_string(), "varchar(65533)");
         assert_eq!(DataType::Decimal { precision: 20, scale: 4 }.to_string(), "decimal(20, 4)");
         assert_eq!(nested.depth(), 3);
+        assert_eq!(nested.signature(), "STRUCT<x INT,o MAP<INT,DATETIME>>");
     }
 
     #[test]

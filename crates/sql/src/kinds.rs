@@ -1,5 +1,7 @@
 //! Words for kinds of object, and names of statements.
 
+use rockhold_core::{KindDescriptor, KindId, Namespace};
+
 /// The words by which BACKUP and RESTORE name one kind of object.
 ///
 /// Kinds are open: an object type that is added later brings its words, and the
@@ -22,15 +24,31 @@ impl KindWords {
         let words = |text: &str| text.split_whitespace().map(str::to_ascii_uppercase).collect();
         KindWords { id: id.to_string(), singular: words(singular), plural: words(plural), partitions }
     }
+
+    /// The words of the kinds that an ON list can name: all that live in a
+    /// database. Catalogs have clauses of their own.
+    pub fn of<'k>(kinds: impl IntoIterator<Item = &'k KindDescriptor>) -> Vec<KindWords> {
+        let named = kinds.into_iter().filter(|kind| kind.namespace != Namespace::Catalog);
+        named
+            .map(|kind| KindWords {
+                id: kind.id.as_str().to_string(),
+                singular: kind.singular.clone(),
+                plural: kind.plural.clone(),
+                partitions: kind.partition_list,
+            })
+            .collect()
+    }
 }
 
-/// The kinds of StarRocks: `table`, `materialized-view`, `view`, `function`.
+/// StarRocks's kinds: what a parser reads that nobody told of others.
 pub fn default_kinds() -> Vec<KindWords> {
+    let words =
+        |id: KindId, singular, plural, partitions| KindWords::new(id.as_str(), singular, plural, partitions);
     vec![
-        KindWords::new("table", "TABLE", "TABLES", true),
-        KindWords::new("materialized-view", "MATERIALIZED VIEW", "MATERIALIZED VIEWS", false),
-        KindWords::new("view", "VIEW", "VIEWS", false),
-        KindWords::new("function", "FUNCTION", "FUNCTIONS", false),
+        words(KindId::TABLE, "TABLE", "TABLES", true),
+        words(KindId::MATERIALIZED_VIEW, "MATERIALIZED VIEW", "MATERIALIZED VIEWS", false),
+        words(KindId::VIEW, "VIEW", "VIEWS", false),
+        words(KindId::FUNCTION, "FUNCTION", "FUNCTIONS", false),
     ]
 }
 

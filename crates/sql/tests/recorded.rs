@@ -140,6 +140,7 @@ fn show_create_of_views_is_starrocks_word_for_word() {
                     name: made.name.value.clone(),
                     comment: made.comment.clone().unwrap_or_default(),
                     properties: order.collect(),
+                    secrets: Default::default(),
                 })
             }
             _ => continue,
@@ -194,8 +195,6 @@ fn materialized_view_definition(
         properties: shown.properties.as_ref().unwrap().effective(),
         query: made.query.text.clone(),
         default_database: "test_db".to_string(),
-        partitions: Vec::new(),
-        inactive_reason: None,
     }
 }
 

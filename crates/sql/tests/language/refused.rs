@@ -56,7 +56,7 @@ fn words_of_kinds_are_names_where_only_a_name_can_stand() {
         ("BACKUP SNAPSHOT d.s TO r ON (views PARTITION (p))", None),
         ("BACKUP SNAPSHOT d.s TO r ON (view TEMPORARY PARTITION (p))", None),
         ("BACKUP SNAPSHOT d.s TO r ON (view view)", Some("view")),
-        ("BACKUP SNAPSHOT d.s TO r ON (MATERIALIZED VIEW view)", Some("materialized-view")),
+        ("BACKUP SNAPSHOT d.s TO r ON (MATERIALIZED VIEW view)", Some("materialized_view")),
         ("BACKUP SNAPSHOT d.s TO r ON (TABLES a.b)", Some("table")),
     ] {
         let rockhold_sql::ast::Statement::Backup(backup) = parse_one(sql).unwrap() else { panic!("{sql}") };
