@@ -14,17 +14,21 @@
 //! This module knows nothing of the rest of the crate and blocks while it
 //! waits: it is also what `cargo xtask` is built from.
 
+mod ceph;
 mod command;
 mod files;
 mod minio;
+mod moto;
 mod port;
 mod process;
 mod service;
 mod skip;
 
+pub use ceph::Rgw;
 pub use command::{Program, find_program};
 pub use files::{State, install_dir, target_dir};
 pub use minio::Minio;
+pub use moto::Moto;
 pub use port::{answers_http, free_port, http_status, listens};
 pub use process::{Lifetime, Process, Started, stop_group};
 pub use service::{SERVICES, Service, read_services, service};
@@ -33,7 +37,7 @@ pub use skip::{SKIP_LOG, skip};
 use std::{collections::BTreeMap, fmt, path::Path};
 
 /// Every server there is.
-pub const ALL: &[&dyn Server] = &[&Minio];
+pub const ALL: &[&dyn Server] = &[&Minio, &Rgw, &Moto];
 
 /// A kind of server: how it comes here and how it starts.
 pub trait Server: Sync {
