@@ -29,6 +29,7 @@ fn file(job: JobId, n: u64) -> FileEntry {
         rows: 50_000 + n * 31 % 9973,
         bucket: (n % 16) as u32,
         loads: Some((n / 16, n / 16)),
+        rollup: None,
     }
 }
 

@@ -86,11 +86,11 @@ pub struct PinnedPartition {
     pub version: u64,
     /// When that version became visible.
     pub visible_time: Timestamp,
-    /// How many files it has.
+    /// How many files it has, those of rollups too.
     pub files: u64,
-    /// Their physical rows.
+    /// The physical rows of its own files, without rollups.
     pub rows: u64,
-    /// Their bytes.
+    /// The bytes of all its files.
     pub bytes: u64,
 }
 
@@ -144,12 +144,14 @@ pub struct PinnedFile {
     pub bucket: u32,
     /// The load sequences of its rows, first and last, where the key model orders by them.
     pub loads: Option<(u64, u64)>,
+    /// The rollup whose rows the file holds; `None` for the table's own.
+    pub rollup: Option<String>,
 }
 
 impl PinnedFile {
     /// A Parquet file of bucket 0; the caller fills the rest.
     pub fn new(number: u64, part: DataPart, rows: u64) -> Self {
-        Self { number, part, extension: "parquet".into(), rows, bucket: 0, loads: None }
+        Self { number, part, extension: "parquet".into(), rows, bucket: 0, loads: None, rollup: None }
     }
 }
 
@@ -252,13 +254,23 @@ pub struct StagedFile {
     pub bucket: u32,
     /// The load sequences of its rows.
     pub loads: Option<(u64, u64)>,
+    /// The rollup whose rows the file holds.
+    pub rollup: Option<String>,
 }
 
 impl StagedFile {
     /// Places `file` as the entry says.
     pub fn new(number: u64, file: ReceivedFile, entry: &FileEntry) -> Self {
         let extension = entry.key.as_str().rsplit('.').next().unwrap_or("bin").to_owned();
-        Self { number, file, extension, rows: entry.rows, bucket: entry.bucket, loads: entry.loads }
+        Self {
+            number,
+            file,
+            extension,
+            rows: entry.rows,
+            bucket: entry.bucket,
+            loads: entry.loads,
+            rollup: entry.rollup.clone(),
+        }
     }
 }
 

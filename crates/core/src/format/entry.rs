@@ -52,6 +52,10 @@ pub struct FileEntry {
     /// The load sequences of its rows, first and last, where the key model orders by them.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub loads: Option<(u64, u64)>,
+    /// The rollup (synchronous materialized view) of the table whose rows the
+    /// file holds; absent: the table's own rows.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub rollup: Option<String>,
 }
 
 fn is_zero(n: &u64) -> bool {
@@ -73,18 +77,20 @@ impl FileEntry {
     /// decides its rows, nothing that depends on where it is stored.
     pub fn identity(&self) -> Digest {
         let loads = self.loads.unwrap_or_default();
-        Digest::of(
-            format!(
-                "{}|{}|{}|{}|{}|{}",
-                self.logical_digest(),
-                self.logical_len(),
-                self.rows,
-                self.bucket,
-                loads.0,
-                loads.1
-            )
-            .as_bytes(),
-        )
+        let mut text = format!(
+            "{}|{}|{}|{}|{}|{}",
+            self.logical_digest(),
+            self.logical_len(),
+            self.rows,
+            self.bucket,
+            loads.0,
+            loads.1
+        );
+        if let Some(rollup) = &self.rollup {
+            text.push('|');
+            text.push_str(rollup);
+        }
+        Digest::of(text.as_bytes())
     }
 }
 
@@ -122,9 +128,9 @@ pub struct PageRef {
 pub struct Totals {
     /// Partitions.
     pub partitions: u64,
-    /// Files.
+    /// Files, those of rollups too.
     pub files: u64,
-    /// Physical rows.
+    /// Physical rows, without those of rollups.
     pub rows: u64,
     /// Logical bytes of the files.
     pub bytes: u64,
@@ -145,7 +151,9 @@ impl Totals {
     /// Adds one file.
     pub fn add_file(&mut self, file: &FileEntry) {
         self.files = self.files.saturating_add(1);
-        self.rows = self.rows.saturating_add(file.rows);
+        if file.rollup.is_none() {
+            self.rows = self.rows.saturating_add(file.rows);
+        }
         self.bytes = self.bytes.saturating_add(file.logical_len());
         self.fingerprint.add(&file.identity());
     }

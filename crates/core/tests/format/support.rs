@@ -268,6 +268,7 @@ pub(crate) fn file(n: u64) -> FileEntry {
         rows: 10 + n,
         bucket: u32::try_from(n % 4).unwrap(),
         loads: Some((n, n + 1)),
+        rollup: None,
     }
 }
 

@@ -389,7 +389,13 @@ fn digest_of(file: &PinnedFile) -> Option<Digest> {
 
 /// A known file in the place that the pinned one has.
 fn placed(entry: FileEntry, file: &PinnedFile) -> FileEntry {
-    FileEntry { rows: file.rows, bucket: file.bucket, loads: file.loads, ..entry }
+    FileEntry {
+        rows: file.rows,
+        bucket: file.bucket,
+        loads: file.loads,
+        rollup: file.rollup.clone(),
+        ..entry
+    }
 }
 
 /// The job that wrote a data file, from its key.

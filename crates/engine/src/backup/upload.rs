@@ -59,6 +59,7 @@ impl Upload<'_> {
             rows: self.file.rows,
             bucket: self.file.bucket,
             loads: self.file.loads,
+            rollup: self.file.rollup.clone(),
         })
     }
 

@@ -150,6 +150,7 @@ pub(crate) struct FileRow {
     pub(crate) bucket: u32,
     pub(crate) rows: u64,
     pub(crate) loads: Option<(u64, u64)>,
+    pub(crate) rollup: Option<String>,
     pub(crate) name: String,
     pub(crate) digest: Digest,
     pub(crate) len: u64,
@@ -164,7 +165,7 @@ pub(crate) fn files_at(
     limit: i64,
 ) -> Outcome<Vec<FileRow>> {
     let mut statement = connection.prepare_cached(
-        "SELECT p.number, p.bucket, p.rows, p.first_load, p.last_load, f.name, f.digest, f.len \
+        "SELECT p.number, p.bucket, p.rows, p.first_load, p.last_load, f.name, f.digest, f.len, p.rollup \
          FROM partition_files p JOIN files f ON f.id = p.file \
          WHERE p.data = ?1 AND p.number > ?2 AND p.added <= ?3 AND (p.removed IS NULL OR p.removed > ?3) \
          ORDER BY p.number LIMIT ?4",
@@ -179,6 +180,7 @@ pub(crate) fn files_at(
             name: row.get(5)?,
             digest: Digest::from_bytes(row.get(6)?),
             len: nat(row.get(7)?),
+            rollup: row.get(8)?,
         })
     })?;
     Ok(rows.collect::<Result<_, _>>()?)
@@ -316,6 +318,7 @@ fn pinned_file(layout: &Layout, file: FileRow) -> PinnedFile {
     }
     pinned.bucket = file.bucket;
     pinned.loads = file.loads;
+    pinned.rollup = file.rollup;
     pinned
 }
 

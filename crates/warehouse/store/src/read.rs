@@ -35,6 +35,8 @@ pub struct SnapshotFile {
     pub bucket: u32,
     /// The load sequences of its rows, first and last, where the key model orders by them.
     pub loads: Option<(u64, u64)>,
+    /// The rollup whose rows it holds; `None` for the table's own.
+    pub rollup: Option<String>,
 }
 
 /// A pinned view of some relations at one instant. Its files stay until the
@@ -90,7 +92,7 @@ impl ReadSnapshot {
         &self.objects
     }
 
-    /// The files of one partition of this snapshot, by number.
+    /// The files of one partition of this snapshot, by number, those of rollups among them.
     ///
     /// # Errors
     /// `Unavailable`.
@@ -109,6 +111,7 @@ impl ReadSnapshot {
                 rows: file.rows,
                 bucket: file.bucket,
                 loads: file.loads,
+                rollup: file.rollup,
             })
             .collect())
     }

@@ -17,15 +17,18 @@ pub struct PartitionInfo {
     pub definition: Partition,
     /// The identity of its rows.
     pub version_id: VersionId,
+    /// The version in a snapshot that has the same rows: set by a restore,
+    /// gone with the next change of rows.
+    pub origin: Option<VersionId>,
     /// StarRocks's version number, for display only.
     pub version: u64,
     /// When the version became visible.
     pub visible_time: Timestamp,
-    /// How many files it has.
+    /// How many files it has, those of rollups too.
     pub files: u64,
-    /// Their physical rows.
+    /// The physical rows of its own files, without rollups.
     pub rows: u64,
-    /// Their bytes.
+    /// The bytes of all its files.
     pub bytes: u64,
     /// The handle inside the store.
     pub(crate) row: i64,
@@ -48,7 +51,8 @@ pub(crate) fn fold(name: &str) -> String {
 
 /// The columns that [`read_partition`] expects, in its order.
 pub(crate) const fn partition_columns() -> &'static str {
-    "id, data, definition, position, version_id, version, visible_time, files, rows, bytes, next_file"
+    "id, data, definition, position, version_id, version, visible_time, files, rows, bytes, next_file, \
+     origin"
 }
 
 pub(crate) fn read_partition(row: &Row<'_>) -> Outcome<PartitionInfo> {
@@ -67,6 +71,7 @@ pub(crate) fn read_partition(row: &Row<'_>) -> Outcome<PartitionInfo> {
         data,
         position: row.get(3)?,
         next_file: row.get(10)?,
+        origin: row.get::<_, Option<[u8; 16]>>(11)?.map(VersionId::from_bytes),
     })
 }
 
@@ -110,6 +115,7 @@ pub(crate) struct NewPartition<'a> {
     /// `None`: behind all others.
     pub(crate) position: Option<i64>,
     pub(crate) version_id: VersionId,
+    pub(crate) origin: Option<VersionId>,
     pub(crate) version: i64,
     pub(crate) visible_time: Timestamp,
     pub(crate) files: i64,
@@ -128,6 +134,7 @@ impl<'a> NewPartition<'a> {
             data: None,
             position: None,
             version_id: VersionId::random()?,
+            origin: None,
             version: 1,
             visible_time: now,
             files: 0,
@@ -147,6 +154,7 @@ impl<'a> NewPartition<'a> {
             data: Some(old.data),
             position: Some(old.position),
             version_id: old.version_id,
+            origin: old.origin,
             version: count(old.version),
             visible_time: old.visible_time,
             files: count(old.files),
@@ -171,8 +179,8 @@ pub(crate) fn insert_partition(connection: &Connection, new: &NewPartition<'_>) 
     let row = connection
         .prepare_cached(
             "INSERT INTO partitions (object, data, name, name_key, temporary, definition, position, version_id, \
-             version, visible_time, files, rows, bytes, next_file, added) \
-             VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14, ?15) RETURNING id",
+             version, visible_time, files, rows, bytes, next_file, added, origin) \
+             VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14, ?15, ?16) RETURNING id",
         )?
         .query_row(
             params![
@@ -191,6 +199,7 @@ pub(crate) fn insert_partition(connection: &Connection, new: &NewPartition<'_>) 
                 new.bytes,
                 new.next_file,
                 new.added,
+                new.origin.as_ref().map(VersionId::as_bytes),
             ],
             |row| row.get(0),
         )?;
@@ -219,6 +228,7 @@ pub(crate) fn renew_versions(
         close_partition(connection, old.row, sequence)?;
         let mut new = NewPartition::same_rows(object, &old.definition, &old, sequence);
         new.version_id = VersionId::random()?;
+        new.origin = None;
         new.version = new.version.saturating_add(1);
         new.visible_time = now;
         insert_partition(connection, &new)?;

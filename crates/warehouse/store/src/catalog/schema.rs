@@ -45,6 +45,8 @@ CREATE INDEX objects_restore ON objects (restore_job) WHERE restore_job IS NOT N
 -- One row per version of a partition. Visible to a pin at sequence s when
 -- added <= s and (removed IS NULL or removed > s). added IS NULL: staged by job.
 -- object outlives its row in objects while pins need it.
+-- origin: the version in a snapshot whose rows a restore brought; NULL once
+-- the rows have changed.
 CREATE TABLE partitions (
     id INTEGER PRIMARY KEY AUTOINCREMENT,
     object INTEGER NOT NULL,
@@ -63,7 +65,8 @@ CREATE TABLE partitions (
     next_file INTEGER NOT NULL,
     added INTEGER,
     removed INTEGER,
-    job BLOB
+    job BLOB,
+    origin BLOB
 ) STRICT;
 CREATE UNIQUE INDEX partitions_current ON partitions (object, temporary, name_key)
     WHERE added IS NOT NULL AND removed IS NULL;
@@ -86,10 +89,12 @@ CREATE TABLE files (
 CREATE INDEX files_digest ON files (digest);
 CREATE INDEX files_owner ON files (owner) WHERE owner IS NOT NULL;
 
+-- rollup: the rollup whose rows the file holds; NULL for the table's own rows.
 CREATE TABLE partition_files (
     data INTEGER NOT NULL,
     number INTEGER NOT NULL,
     file INTEGER NOT NULL REFERENCES files (id),
+    rollup TEXT,
     bucket INTEGER NOT NULL,
     rows INTEGER NOT NULL,
     first_load INTEGER,

@@ -111,6 +111,7 @@ fn commit_part(
         None => NewPartition::empty(object, &part.definition, sequence, now)?,
     };
     new.version_id = VersionId::random()?;
+    new.origin = None;
     new.visible_time = now;
     let data = match new.data {
         Some(data) => data,
@@ -133,9 +134,11 @@ fn commit_part(
         add_file(connection, data, new.next_file, file, sequence)?;
         new.next_file += 1;
         new.files += 1;
-        new.rows = new.rows.saturating_add(int(file.info.rows)?);
         new.bytes = new.bytes.saturating_add(int(file.info.len)?);
-        summary.rows = summary.rows.saturating_add(file.info.rows);
+        if file.rollup.is_none() {
+            new.rows = new.rows.saturating_add(int(file.info.rows)?);
+            summary.rows = summary.rows.saturating_add(file.info.rows);
+        }
         summary.files += 1;
         summary.bytes = summary.bytes.saturating_add(file.info.len);
     }
@@ -147,8 +150,8 @@ fn commit_part(
 fn add_file(connection: &Connection, data: i64, number: i64, file: &NewFile, sequence: i64) -> Outcome<()> {
     connection
         .prepare_cached(
-            "INSERT INTO partition_files (data, number, file, bucket, rows, first_load, last_load, added) \
-             SELECT ?1, ?2, id, ?4, ?5, ?6, ?7, ?8 FROM files WHERE name = ?3",
+            "INSERT INTO partition_files (data, number, file, bucket, rows, first_load, last_load, added, rollup) \
+             SELECT ?1, ?2, id, ?4, ?5, ?6, ?7, ?8, ?9 FROM files WHERE name = ?3",
         )?
         .execute(params![
             data,
@@ -158,17 +161,18 @@ fn add_file(connection: &Connection, data: i64, number: i64, file: &NewFile, seq
             int(file.info.rows)?,
             int(file.loads.0)?,
             int(file.loads.1)?,
-            sequence
+            sequence,
+            file.rollup
         ])?;
     Ok(())
 }
 
-/// Ends a file and gives its rows and bytes.
+/// Ends a file and gives its rows (none for a rollup's) and bytes.
 fn remove_file(connection: &Connection, data: i64, number: u64, sequence: i64) -> Outcome<(i64, i64)> {
     let removed = connection
         .prepare_cached(
             "UPDATE partition_files SET removed = ?3 WHERE data = ?1 AND number = ?2 AND removed IS NULL \
-             RETURNING rows, (SELECT len FROM files WHERE id = file)",
+             RETURNING CASE WHEN rollup IS NULL THEN rows ELSE 0 END, (SELECT len FROM files WHERE id = file)",
         )?
         .query_row(params![data, int(number)?, sequence], |row| Ok((row.get(0)?, row.get(1)?)))
         .optional()?;

@@ -14,6 +14,7 @@ pub struct LoadFile {
     pub(super) index: usize,
     pub(super) bucket: u32,
     pub(super) loads: (u64, u64),
+    pub(super) rollup: Option<String>,
     pub(super) file: Option<TableFile>,
 }
 
@@ -28,6 +29,11 @@ impl LoadFile {
     /// this one: for files that merge others.
     pub fn set_loads(&mut self, first: u64, last: u64) {
         self.loads = (first, last);
+    }
+
+    /// Says that the file holds rows of this rollup of the table.
+    pub fn set_rollup(&mut self, name: impl Into<String>) {
+        self.rollup = Some(name.into());
     }
 
     /// Appends a sorted batch.
@@ -63,7 +69,12 @@ impl LoadFile {
             return Err(ended());
         }
         let part = work.parts.get_mut(self.index).ok_or_else(ended)?;
-        part.added.push(NewFile { info: info.clone(), bucket: self.bucket, loads: self.loads });
+        part.added.push(NewFile {
+            info: info.clone(),
+            bucket: self.bucket,
+            loads: self.loads,
+            rollup: self.rollup.clone(),
+        });
         Ok(Some(info))
     }
 }

@@ -61,6 +61,7 @@ struct NewFile {
     info: FileInfo,
     bucket: u32,
     loads: (u64, u64),
+    rollup: Option<String>,
 }
 
 impl Part {
@@ -247,6 +248,7 @@ impl Load {
             index: partition.index,
             bucket,
             loads: (sequence, sequence),
+            rollup: None,
             file: Some(file),
         })
     }

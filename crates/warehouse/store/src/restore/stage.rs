@@ -86,8 +86,8 @@ pub(crate) fn stage_partition(core: &Core, job: JobId, target: usize, entry: &Pa
         let row: Option<i64> = transaction
             .prepare_cached(
                 "INSERT OR IGNORE INTO partitions (object, data, name, name_key, temporary, definition, position, \
-                 version_id, version, visible_time, files, rows, bytes, next_file, job) \
-                 VALUES (?1, ?2, ?3, ?4, 0, ?5, ?2, ?6, ?7, 0, 0, 0, 0, 0, ?8) RETURNING id",
+                 version_id, version, visible_time, files, rows, bytes, next_file, job, origin) \
+                 VALUES (?1, ?2, ?3, ?4, 0, ?5, ?2, ?6, ?7, 0, 0, 0, 0, 0, ?8, ?9) RETURNING id",
             )?
             .query_row(
                 params![
@@ -98,7 +98,8 @@ pub(crate) fn stage_partition(core: &Core, job: JobId, target: usize, entry: &Pa
                     to_json(&definition)?,
                     VersionId::random()?.as_bytes(),
                     int(entry.version)?,
-                    job.as_bytes()
+                    job.as_bytes(),
+                    entry.version_id.as_bytes()
                 ],
                 |row| row.get(0),
             )
@@ -202,10 +203,19 @@ fn place(connection: &Connection, data: i64, id: i64, file: &StagedFile, sums: &
     };
     let new = connection
         .prepare_cached(
-            "INSERT OR IGNORE INTO partition_files (data, number, file, bucket, rows, first_load, last_load, added) \
-             VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, 0)",
+            "INSERT OR IGNORE INTO partition_files (data, number, file, bucket, rows, first_load, last_load, added, \
+             rollup) VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, 0, ?8)",
         )?
-        .execute(params![data, number, id, file.bucket, rows, loads.map(|l| l.0), loads.map(|l| l.1)])?;
+        .execute(params![
+            data,
+            number,
+            id,
+            file.bucket,
+            rows,
+            loads.map(|l| l.0),
+            loads.map(|l| l.1),
+            file.rollup
+        ])?;
     if new == 0 {
         let there: i64 = connection
             .prepare_cached("SELECT file FROM partition_files WHERE data = ?1 AND number = ?2")?
@@ -216,7 +226,9 @@ fn place(connection: &Connection, data: i64, id: i64, file: &StagedFile, sums: &
         return Ok(());
     }
     sums.files += 1;
-    sums.rows = sums.rows.saturating_add(rows);
+    if file.rollup.is_none() {
+        sums.rows = sums.rows.saturating_add(rows);
+    }
     sums.bytes = sums.bytes.saturating_add(len);
     sums.next = sums.next.max(number.saturating_add(1));
     sums.last_load = sums.last_load.max(loads.map_or(0, |l| l.1));

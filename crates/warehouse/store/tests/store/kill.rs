@@ -39,6 +39,7 @@ fn foreign(name: &str, rows: &[i64]) -> Saved {
         rows: rows.len() as u64,
         bucket: 0,
         loads: Some((1, 5)),
+        rollup: None,
     };
     let partition = PartitionEntry {
         name: name.into(),

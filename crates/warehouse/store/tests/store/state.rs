@@ -190,6 +190,7 @@ async fn known_files_are_found_by_digest_and_by_job() {
         rows: 1,
         bucket: 0,
         loads: Some((1, 2)),
+        rollup: None,
     };
     let files: Vec<FileEntry> = (0..5).map(|n| entry(n, first)).collect();
     store.remember_files(here, first, &files).await.expect("remember");

@@ -189,6 +189,7 @@ async fn save_partition(cut: &dyn Cut, pinned: PinnedPartition) -> Result<Saved>
                 rows: file.rows,
                 bucket: file.bucket,
                 loads: file.loads,
+                rollup: file.rollup.clone(),
             };
             files.push((entry, bytes));
         }
