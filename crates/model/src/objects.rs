@@ -112,7 +112,7 @@ pub struct MaterializedViewDefinition {
     #[serde(default)]
     pub refresh: RefreshScheme,
     /// Properties in print order.
-    #[serde(default, skip_serializing_if = "indexmap::IndexMap::is_empty")]
+    #[serde(default, skip_serializing_if = "IndexMap::is_empty")]
     pub properties: Properties,
     /// The query exactly as written.
     pub query: String,
@@ -160,9 +160,12 @@ pub struct FunctionDefinition {
     /// Type returned; `None` for a SQL function, whose expression decides.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub returns: Option<DataType>,
-    /// Properties: `symbol`, `type`, `file`, `md5`, …
-    #[serde(default, skip_serializing_if = "indexmap::IndexMap::is_empty")]
+    /// Properties that are no secrets: `symbol`, `type`, `file`, `md5`, …
+    #[serde(default, skip_serializing_if = "IndexMap::is_empty")]
     pub properties: Properties,
+    /// Properties that are, by name: credentials for the place of its file.
+    #[serde(default, skip_serializing_if = "IndexMap::is_empty")]
+    pub secrets: IndexMap<String, SealedValue>,
     /// Source text between `$$`, or the expression of a SQL function.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub body: Option<String>,
@@ -203,7 +206,7 @@ pub struct CatalogDefinition {
     /// Properties that are no secrets.
     pub properties: Properties,
     /// Properties that are, by name.
-    #[serde(default, skip_serializing_if = "indexmap::IndexMap::is_empty")]
+    #[serde(default, skip_serializing_if = "IndexMap::is_empty")]
     pub secrets: IndexMap<String, SealedValue>,
 }
 
@@ -225,6 +228,7 @@ mod tests {
             variadic: false,
             returns: Some(DataType::Int),
             properties: Properties::new(),
+            secrets: IndexMap::new(),
             body: None,
         };
         assert_eq!(function.signature(), "f(INT,VARCHAR,DECIMAL(10,2))");

@@ -24,6 +24,7 @@ pub mod ast;
 mod check;
 mod create_sql;
 mod error;
+mod java;
 mod keywords;
 mod kinds;
 mod lexer;
@@ -41,7 +42,7 @@ pub use lexer::{Token, TokenKind, tokenize};
 pub use names_in_query::{names_in_query, rename_in_query};
 pub use parser::{Parsed, Parser, StarRocksDialect, parse_expression, parse_one, parse_query, parse_type};
 pub use show_create::{
-    show_create_catalog, show_create_materialized_view, show_create_table, show_create_view,
-    time_function_text,
+    show_create_catalog, show_create_catalog_with, show_create_materialized_view, show_create_table,
+    show_create_view, time_function_text,
 };
 pub use span::Span;

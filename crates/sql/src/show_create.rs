@@ -5,8 +5,11 @@
 //! list partition prints as `'NULL'`. So it is for people and tools; what a
 //! snapshot stores is the definition itself.
 
+use std::collections::HashSet;
 use std::fmt::Write;
 
+use indexmap::IndexMap;
+use rockhold_core::{Secret, is_secret_property};
 use rockhold_model::{
     Bound, CatalogDefinition, Column, ColumnDefault, Distribution, Index, MaterializedViewDefinition,
     Partition, PartitionValue, Partitioning, RefreshMoment, RefreshScheme, SliceBoundary, TableDefinition,
@@ -14,6 +17,7 @@ use rockhold_model::{
 };
 
 use crate::ast::{quote_ident, quote_text};
+use crate::java;
 
 /// Properties that a table has and that SHOW CREATE TABLE leaves out.
 const HIDDEN_PROPERTIES: &[&str] = &["bloom_filter_fpp", "storage_cooldown_time"];
@@ -265,7 +269,8 @@ pub fn show_create_view(view: &ViewDefinition) -> String {
     out
 }
 
-/// SHOW CREATE MATERIALIZED VIEW. Properties print in their own order.
+/// SHOW CREATE MATERIALIZED VIEW. Properties print in the order of StarRocks's
+/// map, a medium that is the default behind them.
 pub fn show_create_materialized_view(view: &MaterializedViewDefinition) -> String {
     let columns: Vec<String> = view.columns.iter().map(|column| quote_ident(&column.name)).collect();
     let mut out = format!("CREATE MATERIALIZED VIEW {} ({})", quote_ident(&view.name), columns.join(", "));
@@ -294,41 +299,65 @@ pub fn show_create_materialized_view(view: &MaterializedViewDefinition) -> Strin
             }
         }
     }
-    properties_lines(&mut out, view.properties.iter().map(|(key, value)| (key.as_str(), value.as_str())));
+    let default_medium = ("storage_medium", "HDD");
+    let mut names: Vec<&str> = view.properties.keys().map(String::as_str).collect();
+    java::map_order(&mut names);
+    let pairs = names.iter().filter_map(|name| Some((*name, view.properties.get(*name)?.as_str())));
+    let (medium, others): (Vec<_>, Vec<_>) = pairs.partition(|pair| *pair == default_medium);
+    properties_lines(&mut out, others.into_iter().chain(medium));
     push(&mut out, format_args!("\nAS {};", view.query));
     out
 }
 
-/// SHOW CREATE CATALOG, with secrets masked.
+/// SHOW CREATE CATALOG of a catalog whose secrets are not at hand: they are
+/// masked whole.
 pub fn show_create_catalog(catalog: &CatalogDefinition) -> String {
+    show_create_catalog_with(catalog, &IndexMap::new())
+}
+
+/// SHOW CREATE CATALOG, with secrets masked; of those in `secrets` the first
+/// and last characters show, as far as that gives little away.
+pub fn show_create_catalog_with(catalog: &CatalogDefinition, secrets: &IndexMap<String, Secret>) -> String {
     let mut out = format!("CREATE EXTERNAL CATALOG {}", quote_ident(&catalog.name));
     if !catalog.comment.is_empty() {
         push(&mut out, format_args!("\ncomment {}", quote_text(&catalog.comment)));
     }
-    let lines: Vec<String> = catalog
+    let mut names: Vec<&str> = catalog
         .properties
-        .iter()
-        .map(|(key, value)| format!("\"{key}\"  =  {}", quote_text(&masked(key, value))))
+        .keys()
+        .chain(catalog.secrets.keys())
+        .chain(secrets.keys())
+        .map(String::as_str)
+        .collect();
+    let mut seen = HashSet::new();
+    names.retain(|name| seen.insert(*name));
+    java::copied_map_order(&mut names);
+    let lines: Vec<String> = names
+        .into_iter()
+        .map(|name| {
+            let value = match (secrets.get(name), catalog.properties.get(name)) {
+                (Some(secret), _) => masked(secret.expose()),
+                (None, Some(value)) if !is_secret_property(name) => value.clone(),
+                (None, Some(value)) => masked(value),
+                (None, None) => MASK.to_string(),
+            };
+            format!("\"{name}\"  =  {}", quote_text(&value))
+        })
         .collect();
     push(&mut out, format_args!("\nPROPERTIES ({}\n)", lines.join(",\n")));
     out
 }
 
-/// Credentials keep their first and last two characters.
-fn masked(key: &str, value: &str) -> String {
-    let key = key.to_ascii_lowercase();
-    let secret =
-        ["access_key", "secret_key", "secret", "password", "accesskey", "credential", "token", "shared_key"]
-            .iter()
-            .any(|word| key.contains(word));
-    if !secret {
-        return value.to_string();
-    }
+const MASK: &str = "******";
+
+/// Of a long secret the first and last two characters; StarRocks shows them of
+/// short ones, too.
+fn masked(value: &str) -> String {
     let characters: Vec<char> = value.chars().collect();
-    if characters.len() < 4 {
-        return "******".to_string();
+    if characters.len() < 12 {
+        return MASK.to_string();
     }
     let head: String = characters.iter().take(2).collect();
     let tail: String = characters.iter().skip(characters.len() - 2).collect();
-    format!("{head}******{tail}")
+    format!("{head}{MASK}{tail}")
 }

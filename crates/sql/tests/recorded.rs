@@ -7,13 +7,11 @@
 
 use std::collections::BTreeMap;
 
-use rockhold_model::{
-    CatalogDefinition, Column, DataType, KeyModel, MaterializedViewDefinition, ViewColumn, ViewDefinition,
-};
+use rockhold_model::{Column, DataType, KeyModel, MaterializedViewDefinition, ViewDefinition};
 use rockhold_sql::analyze::{self, Analyzed, Cluster};
 use rockhold_sql::ast::{CreateMaterializedView, CreateView, Statement};
 use rockhold_sql::{
-    SqlError, parse_one, show_create_catalog, show_create_materialized_view, show_create_table,
+    SqlError, parse_one, show_create_catalog_with, show_create_materialized_view, show_create_table,
     show_create_view,
 };
 use serde_json::Value;
@@ -132,16 +130,9 @@ fn show_create_of_views_is_starrocks_word_for_word() {
             (Statement::CreateMaterializedView(made), Statement::CreateMaterializedView(shown)) => {
                 show_create_materialized_view(&materialized_view_definition(&made, &shown))
             }
-            (Statement::CreateCatalog(made), Statement::CreateCatalog(shown)) => {
-                let properties = shown.properties.effective();
-                let order =
-                    properties.keys().map(|key| (key.clone(), made.properties.get(key).unwrap().to_string()));
-                show_create_catalog(&CatalogDefinition {
-                    name: made.name.value.clone(),
-                    comment: made.comment.clone().unwrap_or_default(),
-                    properties: order.collect(),
-                    secrets: Default::default(),
-                })
+            (Statement::CreateCatalog(made), _) => {
+                let made = analyze::create_catalog(&made).unwrap();
+                show_create_catalog_with(&made.definition, &made.secrets)
             }
             _ => continue,
         };
@@ -152,18 +143,8 @@ fn show_create_of_views_is_starrocks_word_for_word() {
 }
 
 fn view_definition(made: &CreateView, shown: &CreateView) -> ViewDefinition {
-    let names = shown.columns.iter().flatten().map(|column| column.name.value.clone());
-    let mut comments = made.columns.iter().flatten().map(|column| column.comment.clone().unwrap_or_default());
-    ViewDefinition {
-        name: made.name.object().to_string(),
-        columns: names
-            .map(|name| ViewColumn { name, comment: comments.next().unwrap_or_default() })
-            .collect(),
-        comment: made.comment.clone().unwrap_or_default(),
-        security: made.security.unwrap_or_default(),
-        query: made.query.text.clone(),
-        default_database: "test_db".to_string(),
-    }
+    let names: Vec<String> = shown.columns.iter().flatten().map(|column| column.name.value.clone()).collect();
+    analyze::create_view(made, &names, "test_db").unwrap()
 }
 
 fn materialized_view_definition(

@@ -179,7 +179,7 @@ fn list_name(row: &[Option<String>]) -> String {
         return name;
     }
     let head: String = name.chars().take(LONGEST_NAME).collect();
-    format!("{head}_{:x}", java_hash(&name))
+    format!("{head}_{:x}", crate::java::hash(&name))
 }
 
 fn value_name(value: Option<&str>) -> String {
@@ -196,11 +196,6 @@ fn value_name(value: Option<&str>) -> String {
         }
     }
     name
-}
-
-/// The hash that StarRocks (Java) shortens long names with.
-fn java_hash(text: &str) -> u32 {
-    text.encode_utf16().fold(0_u32, |hash, unit| hash.wrapping_mul(31).wrapping_add(unit.into()))
 }
 
 #[cfg(test)]

@@ -9,6 +9,9 @@
 //! * [`backup_options`], [`restore_options`], [`check_restore_items`],
 //!   [`check_create_repository`], [`snapshot_filter`]: properties and shapes of
 //!   the backup statements;
+//! * [`create_view`], [`alter_view`], [`create_function`], [`create_catalog`]: the
+//!   objects without rows; secrets come apart, for the warehouse to encrypt;
+//! * [`split_secrets`]: which properties are secrets;
 //! * [`names`]: rules for names.
 //!
 //! Deliberately absent: whether objects exist, privileges, and anything that
@@ -17,10 +20,12 @@
 
 mod automatic;
 mod backup;
+mod catalog;
 mod cluster;
 mod column;
 mod column_default;
 mod expression;
+mod function;
 mod index;
 mod key;
 mod list;
@@ -30,7 +35,9 @@ mod partition_scheme;
 mod properties;
 mod range;
 mod range_batch;
+mod secrets;
 mod table;
+mod view;
 
 pub use automatic::{automatic_partition, time_range};
 pub use backup::{
@@ -38,11 +45,15 @@ pub use backup::{
     check_catalogs, check_create_repository, check_drop_repository, check_restore_items, parse_ttl,
     restore_options, snapshot_filter,
 };
+pub use catalog::{AnalyzedCatalog, create_catalog};
 pub use cluster::Cluster;
 pub use expression::output_type;
+pub use function::{AnalyzedFunction, create_function};
 pub use partition::{add_partitions, parse_list_value};
 pub use range::{RangeBound, range_key_types, range_text};
+pub use secrets::{SplitProperties, split_secrets};
 pub use table::{Analyzed, create_table, create_table_as, create_table_like};
+pub use view::{alter_view, create_view};
 
 use crate::SqlError;
 
