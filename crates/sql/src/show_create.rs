@@ -301,6 +301,8 @@ pub fn show_create_materialized_view(view: &MaterializedViewDefinition) -> Strin
     }
     let default_medium = ("storage_medium", "HDD");
     let mut names: Vec<&str> = view.properties.keys().map(String::as_str).collect();
+    // Set with the medium, before the properties that every view has.
+    names.sort_by_key(|name| *name != "storage_cooldown_time");
     java::map_order(&mut names);
     let pairs = names.iter().filter_map(|name| Some((*name, view.properties.get(*name)?.as_str())));
     let (medium, others): (Vec<_>, Vec<_>) = pairs.partition(|pair| *pair == default_medium);

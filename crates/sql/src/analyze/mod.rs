@@ -11,6 +11,8 @@
 //!   the backup statements;
 //! * [`create_view`], [`alter_view`], [`create_function`], [`create_catalog`]: the
 //!   objects without rows; secrets come apart, for the warehouse to encrypt;
+//! * [`create_materialized_view`], [`alter_materialized_view`]: asynchronous
+//!   materialized views, columns and partitioning given by the planner;
 //! * [`split_secrets`]: which properties are secrets;
 //! * [`names`]: rules for names.
 //!
@@ -29,6 +31,8 @@ mod function;
 mod index;
 mod key;
 mod list;
+mod materialized_view;
+mod materialized_view_properties;
 pub mod names;
 mod partition;
 mod partition_scheme;
@@ -49,6 +53,10 @@ pub use catalog::{AnalyzedCatalog, create_catalog};
 pub use cluster::Cluster;
 pub use expression::output_type;
 pub use function::{AnalyzedFunction, create_function};
+pub use materialized_view::{
+    PartitionKey, alter_materialized_view, create_materialized_view, materialized_view_columns,
+    materialized_view_partition_keys,
+};
 pub use partition::{add_partitions, parse_list_value};
 pub use range::{RangeBound, range_key_types, range_text};
 pub use secrets::{SplitProperties, split_secrets};
