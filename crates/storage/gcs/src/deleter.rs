@@ -1,0 +1,79 @@
+//! Deleting objects, and what unfinished writers left.
+
+use crate::{
+    backend::Shared,
+    lister::{self, Page},
+    location::staged_by,
+};
+use futures::{StreamExt, stream};
+use reqwest::Method;
+use rockhold_core::{Error, Key, Result};
+use std::{collections::HashSet, fmt};
+
+/// Deletes objects, several at once.
+pub(crate) async fn delete(shared: &Shared, keys: Vec<Key>) -> Vec<Result<()>> {
+    let parallel = shared.config.parallel.max(1);
+    let each = stream::iter(keys).map(|key| async move {
+        let name = shared.location.name(&key).map_err(|e| e.during("delete"))?;
+        remove(shared, "delete", &key, &name).await.map(drop)
+    });
+    each.buffered(parallel).collect().await
+}
+
+/// Deletes one object; gives whether it was there.
+pub(crate) async fn remove<T>(shared: &Shared, operation: &'static str, at: &T, name: &str) -> Result<bool>
+where
+    T: fmt::Display + fmt::Debug + Sync,
+{
+    let mut asked = shared.asked(operation, at, "storage.objects.delete");
+    asked.changes = true;
+    let request = shared.client.object(Method::DELETE, &shared.location, name, "");
+    match shared.client.ask(&asked, shared.client.call, request).await? {
+        Ok(_) => Ok(true),
+        Err(answer) if answer.status == 404 && !answer.lacks_bucket() => Ok(false),
+        Err(answer) => Err(asked.refused(&answer)),
+    }
+}
+
+/// Deletes staged objects by their names; the first error, after trying all.
+pub(crate) async fn remove_staged(
+    shared: &Shared,
+    operation: &'static str,
+    key: &Key,
+    names: Vec<String>,
+) -> Result<()> {
+    let parallel = shared.config.parallel.max(1);
+    let each = stream::iter(names).map(|name| async move { remove(shared, operation, key, &name).await });
+    let results: Vec<Result<bool>> = each.buffer_unordered(parallel).collect().await;
+    results.into_iter().find_map(Result::err).map_or(Ok(()), Err)
+}
+
+/// Removes what is staged below a prefix; gives how many writers left it.
+pub(crate) async fn discard_staged(shared: &Shared, prefix: &Key) -> Result<u64> {
+    const OPERATION: &str = "discard staged";
+    let below = shared.location.staging_below(prefix);
+    let mut writers = HashSet::new();
+    let mut token: Option<String> = None;
+    loop {
+        let page = Page { prefix: below.clone(), token: token.as_deref(), limit: 1000, children: false };
+        let page = lister::names(shared, OPERATION, &prefix.to_string(), page).await?;
+        let staged: Vec<(String, String)> = page
+            .items
+            .into_iter()
+            .filter_map(|item| Some((staged_by(&item.name, &below)?.to_owned(), item.name)))
+            .collect();
+        let names: Vec<String> = staged.iter().map(|(_, name)| name.clone()).collect();
+        remove_staged(shared, OPERATION, prefix, names).await?;
+        writers.extend(staged.into_iter().map(|(writer, _)| writer));
+        match page.next_page_token {
+            // A service that gives the same page for ever would keep us here for ever.
+            Some(next) if token.as_ref() == Some(&next) => {
+                return Err(Error::internal("the service gives the same page again")
+                    .during(OPERATION)
+                    .at(prefix));
+            }
+            Some(next) => token = Some(next),
+            None => return Ok(writers.len() as u64),
+        }
+    }
+}
