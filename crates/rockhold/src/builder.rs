@@ -131,6 +131,10 @@ impl RockholdBuilder {
             .object_type(Arc::new(TableCodec::default()), Some(Arc::new(TableWriter::default())))?
             .storage(Arc::new(rockhold_storage_fs::FsFactory))?
             .layer(|repository| rockhold_layers::Layers::standard().around(repository));
+        #[cfg(feature = "gcs")]
+        {
+            builder = builder.storage(Arc::new(rockhold_storage_gcs::GcsFactory))?;
+        }
         for factory in self.storage {
             builder = builder.storage(factory)?;
         }
