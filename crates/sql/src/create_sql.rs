@@ -53,15 +53,7 @@ fn create_table(table: &TableDefinition, partitions: &[&Partition]) -> String {
     }
     if table.engine == "OLAP" {
         partitioning_text(&mut out, table, partitions);
-        match &table.distribution {
-            Distribution::Hash { columns } => {
-                push(&mut out, format_args!("\nDISTRIBUTED BY HASH ({})", ident_list(columns)));
-            }
-            Distribution::Random => out.push_str("\nDISTRIBUTED BY RANDOM"),
-        }
-        if let Some(buckets) = table.buckets {
-            push(&mut out, format_args!(" BUCKETS {buckets}"));
-        }
+        push(&mut out, format_args!("\n{}", distribution_text(&table.distribution, table.buckets)));
         if !table.sort_key.is_empty() {
             push(&mut out, format_args!("\nORDER BY ({})", ident_list(&table.sort_key)));
         }
@@ -73,16 +65,27 @@ fn create_table(table: &TableDefinition, partitions: &[&Partition]) -> String {
     out
 }
 
-fn push(out: &mut String, text: std::fmt::Arguments<'_>) {
+pub(crate) fn push(out: &mut String, text: std::fmt::Arguments<'_>) {
     // Writing to a String cannot fail.
     let _ = out.write_fmt(text);
 }
 
-fn ident_list(names: &[String]) -> String {
+pub(crate) fn ident_list(names: &[String]) -> String {
     names.iter().map(|name| quote_ident(name)).collect::<Vec<_>>().join(", ")
 }
 
-fn properties_text(properties: &rockhold_model::Properties) -> String {
+pub(crate) fn distribution_text(distribution: &Distribution, buckets: Option<u32>) -> String {
+    let mut out = match distribution {
+        Distribution::Hash { columns } => format!("DISTRIBUTED BY HASH ({})", ident_list(columns)),
+        Distribution::Random => "DISTRIBUTED BY RANDOM".to_string(),
+    };
+    if let Some(buckets) = buckets {
+        push(&mut out, format_args!(" BUCKETS {buckets}"));
+    }
+    out
+}
+
+pub(crate) fn properties_text(properties: &rockhold_model::Properties) -> String {
     let list: Vec<String> = properties
         .iter()
         .map(|(key, value)| format!("{} = {}", quote_text(key), quote_text(value)))
@@ -125,7 +128,7 @@ fn column_text(column: &Column) -> String {
     out
 }
 
-fn index_text(index: &Index) -> String {
+pub(crate) fn index_text(index: &Index) -> String {
     let mut out = format!(
         "INDEX {} ({}) USING {}",
         quote_ident(&index.name),

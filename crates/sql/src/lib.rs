@@ -6,8 +6,11 @@
 //! * [`analyze`]: what statements mean as far as no catalog is needed, above all
 //!   CREATE TABLE as a [`rockhold_model::TableDefinition`];
 //! * [`show_create_table`] and its like: StarRocks's text of a definition;
-//!   [`create_table_statements`]: statements that make the table again;
-//! * [`names_in_query`], [`rename_in_query`]: names of tables inside stored SQL;
+//!   [`create_table_statements`] and its like: statements that make it again;
+//! * [`QueryNames`], [`names_in_query`], [`rename_in_query`]: names of tables and
+//!   functions inside stored SQL;
+//! * [`StoredQuery`]: the query of a view or materialized view, what it refers to
+//!   and how it follows renames;
 //! * [`SqlError`]: refusals with StarRocks's numbers, texts and places;
 //! * [`KindWords`]: the words for kinds of object in BACKUP and RESTORE. Kinds
 //!   are open: whoever adds an object type hands its words to the parser;
@@ -22,6 +25,7 @@
 pub mod analyze;
 pub mod ast;
 mod check;
+mod create_object_sql;
 mod create_sql;
 mod error;
 mod java;
@@ -32,17 +36,23 @@ mod names_in_query;
 mod parser;
 mod show_create;
 mod span;
+mod stored_query;
 
 pub use check::{Checked, check};
+pub use create_object_sql::{
+    create_catalog_statement, create_function_statement, create_materialized_view_statements,
+    create_view_statements,
+};
 pub use create_sql::create_table_statements;
 pub use error::{Position, SqlError, Stage, sqlstate_of};
 pub use keywords::is_reserved;
 pub use kinds::{KindWords, STATEMENT_KINDS, default_kinds, statement_table};
 pub use lexer::{Token, TokenKind, tokenize};
-pub use names_in_query::{names_in_query, rename_in_query};
+pub use names_in_query::{QueryNames, names_in_query, rename_in_query};
 pub use parser::{Parsed, Parser, StarRocksDialect, parse_expression, parse_one, parse_query, parse_type};
 pub use show_create::{
     show_create_catalog, show_create_catalog_with, show_create_materialized_view, show_create_table,
     show_create_view, time_function_text,
 };
 pub use span::Span;
+pub use stored_query::StoredQuery;

@@ -1,4 +1,4 @@
-//! Names of tables inside stored SQL.
+//! Names of tables and functions inside stored SQL.
 //!
 //! A view that is restored under another name of its database, or whose tables
 //! were renamed, has its names edited in place, so that everything else in its
@@ -12,7 +12,7 @@ use sqlparser::ast::{
     Visitor,
 };
 
-use crate::ast::{Ident, ObjectName};
+use crate::ast::{Ident, ObjectName, is_plain, quote_ident};
 use crate::{SqlError, Token, TokenKind, parse_query, tokenize};
 
 /// The tables, views and materialized views that a query names, in the order
@@ -23,12 +23,11 @@ use crate::{SqlError, Token, TokenKind, parse_query, tokenize};
 ///
 /// The query's syntax error.
 pub fn names_in_query(query: &str) -> Result<Vec<ObjectName>, SqlError> {
-    Ok(read(query)?.tables)
+    Ok(QueryNames::read(query)?.tables().cloned().collect())
 }
 
-/// The text with names replaced: `rename` gives for each name that
-/// [`names_in_query`] finds its new name, or `None` to leave it. Columns that
-/// are qualified by a replaced name (`orders.id`, `shop.orders.*`) follow it.
+/// The text with names of tables replaced: `rename` gives for each name that
+/// [`names_in_query`] finds its new name, or `None` to leave it.
 ///
 /// # Errors
 ///
@@ -37,32 +36,191 @@ pub fn rename_in_query(
     query: &str,
     rename: impl Fn(&ObjectName) -> Option<ObjectName>,
 ) -> Result<String, SqlError> {
-    let names = read(query)?;
-    let mut edits: Vec<(std::ops::Range<usize>, String)> = Vec::new();
-    for table in &names.tables {
-        let Some(new) = rename(table) else { continue };
-        edits.push((table.span().start..table.span().end, new.to_string()));
+    Ok(QueryNames::read(query)?.renamed(query, rename, |_| None))
+}
+
+/// The names inside one query and where they stand.
+#[derive(Debug, Clone)]
+pub struct QueryNames {
+    tables: Vec<Table>,
+    functions: Vec<ObjectName>,
+    /// What stands before columns.
+    qualifiers: Vec<ObjectName>,
+    /// Names that a bare table name would be taken for, in lower case: those
+    /// of WITH clauses.
+    own: HashSet<String>,
+}
+
+#[derive(Debug, Clone)]
+struct Table {
+    name: ObjectName,
+    alias: Option<String>,
+}
+
+impl Table {
+    /// What tells one table of a query from another.
+    fn key(&self) -> (Option<&str>, String) {
+        (self.alias.as_deref(), self.name.parts.iter().map(Ident::as_str).collect::<Vec<_>>().join("\0"))
     }
-    for qualifier in &names.qualifiers {
-        let Some(table) = names.unaliased.iter().find(|table| ends_with(table, qualifier)) else { continue };
-        let Some(new) = rename(table) else { continue };
-        // A qualifier says no more of the name than it did.
-        let skipped = new.parts.len().saturating_sub(qualifier.parts.len());
-        let new = ObjectName { parts: new.parts.into_iter().skip(skipped).collect() };
-        if !ends_with(&new, qualifier) {
-            edits.push((qualifier.span().start..qualifier.span().end, new.to_string()));
+}
+
+impl QueryNames {
+    /// Reads a query.
+    ///
+    /// # Errors
+    ///
+    /// The query's syntax error.
+    pub fn read(query: &str) -> Result<Self, SqlError> {
+        let tree = parse_query(query)?.query;
+        let tokens = tokenize(query);
+        let places = tokens
+            .iter()
+            .enumerate()
+            .map(|(position, token)| ((token.span.line.into(), u64::from(token.span.column) + 1), position))
+            .collect();
+        let mut reader = Reader {
+            tokens: &tokens,
+            places,
+            scopes: Vec::new(),
+            found: QueryNames {
+                tables: Vec::new(),
+                functions: Vec::new(),
+                qualifiers: Vec::new(),
+                own: HashSet::new(),
+            },
+        };
+        let _: ControlFlow<()> = tree.visit(&mut reader);
+        let mut found = reader.found;
+        found.tables.sort_by_key(|table| table.name.span().start);
+        in_order(&mut found.functions);
+        in_order(&mut found.qualifiers);
+        Ok(found)
+    }
+
+    /// The tables, views and materialized views that are named, each time that
+    /// they are.
+    pub fn tables(&self) -> impl Iterator<Item = &ObjectName> {
+        self.tables.iter().map(|table| &table.name)
+    }
+
+    /// The functions that are called, those of the warehouse itself among them.
+    pub fn functions(&self) -> impl Iterator<Item = &ObjectName> {
+        self.functions.iter()
+    }
+
+    /// `query`, the text that was read, with new names for tables and functions
+    /// where the closures give one. Columns that are qualified by a replaced
+    /// name (`orders.id`, `shop.orders.*`) follow it.
+    ///
+    /// A new name that the query would take for another of its tables gets the
+    /// old one as an alias, and one that it would take for a WITH clause is left
+    /// to the caller: see [`QueryNames::is_own`].
+    pub fn renamed(
+        &self,
+        query: &str,
+        table: impl Fn(&ObjectName) -> Option<ObjectName>,
+        function: impl Fn(&ObjectName) -> Option<ObjectName>,
+    ) -> String {
+        let new_names: Vec<Option<ObjectName>> =
+            self.tables.iter().map(|t| table(&t.name).filter(|new| !same(new, &t.name))).collect();
+        // What stands before columns, and which tables it can mean.
+        let mut exposed: HashMap<String, HashSet<(Option<&str>, String)>> = HashMap::new();
+        for (table, new) in self.tables.iter().zip(&new_names) {
+            let shown = match &table.alias {
+                Some(alias) => alias,
+                None => new.as_ref().unwrap_or(&table.name).object(),
+            };
+            exposed.entry(shown.to_lowercase()).or_default().insert(table.key());
+        }
+        let mut edits: Vec<Edit> = Vec::new();
+        // By their own name: unaliased tables, and what they become.
+        let mut followed: HashMap<&str, Vec<(&ObjectName, &ObjectName)>> = HashMap::new();
+        for (table, new) in self.tables.iter().zip(&new_names) {
+            let Some(new) = new else { continue };
+            let name = table.name.object();
+            let meant = exposed.get(&new.object().to_lowercase());
+            let taken = meant.is_some_and(|tables| tables.iter().any(|other| *other != table.key()));
+            if table.alias.is_none() && new.object() != name && taken {
+                edit(&table.name, new, &mut edits);
+                let end = table.name.span().end;
+                edits.push((end..end, format!(" AS {}", quote_ident(name))));
+                continue;
+            }
+            edit(&table.name, new, &mut edits);
+            let known = followed.entry(name).or_default();
+            if table.alias.is_none() && !known.iter().any(|(old, _)| same(old, &table.name)) {
+                known.push((&table.name, new));
+            }
+        }
+        for qualifier in &self.qualifiers {
+            let candidates = followed.get(qualifier.object()).into_iter().flatten();
+            let Some((_, new)) = candidates.into_iter().find(|(old, _)| ends_with(old, qualifier)) else {
+                continue;
+            };
+            // A qualifier says no more of the name than it did.
+            let skipped = new.parts.len().saturating_sub(qualifier.parts.len());
+            let new = ObjectName { parts: new.parts.iter().skip(skipped).cloned().collect() };
+            edit(qualifier, &new, &mut edits);
+        }
+        for name in &self.functions {
+            if let Some(new) = function(name).filter(|new| !same(new, name)) {
+                edit(name, &new, &mut edits);
+            }
+        }
+        edited(query, edits)
+    }
+
+    /// Whether the query would take this name, when it stands alone, for one of
+    /// its WITH clauses.
+    pub fn is_own(&self, name: &str) -> bool {
+        self.own.contains(&name.to_lowercase())
+    }
+}
+
+fn in_order(names: &mut Vec<ObjectName>) {
+    names.sort_by_key(|name| name.span().start);
+    names.dedup_by_key(|name| name.span().start);
+}
+
+/// A stretch of the text and what takes its place.
+type Edit = (std::ops::Range<usize>, String);
+
+/// Edits the parts of a name that change. A part is quoted as the one was whose
+/// place it takes, and where it must be; blanks and comments stay.
+fn edit(old: &ObjectName, new: &ObjectName, edits: &mut Vec<Edit>) {
+    let aligned = old.parts.len().min(new.parts.len());
+    let (added, kept) = new.parts.split_at(new.parts.len() - aligned);
+    let (dropped, places) = old.parts.split_at(old.parts.len() - aligned);
+    let Some(place) = places.first() else { return };
+    let start = dropped.first().unwrap_or(place).span.start;
+    if start != place.span.start || !added.is_empty() {
+        let text = added.iter().map(|part| format!("{}.", quote_ident(&part.value))).collect();
+        edits.push((start..place.span.start, text));
+    }
+    for (place, part) in places.iter().zip(kept) {
+        if place.value != part.value {
+            let plain = !place.quoted && is_plain(&part.value);
+            let text = if plain { part.value.clone() } else { quote_ident(&part.value) };
+            edits.push((place.span.start..place.span.end, text));
         }
     }
+}
+
+fn edited(text: &str, mut edits: Vec<Edit>) -> String {
     edits.sort_by_key(|(range, _)| range.start);
-    let mut out = String::with_capacity(query.len());
+    let mut out = String::with_capacity(text.len());
     let mut copied = 0;
-    for (range, text) in edits {
-        out.push_str(query.get(copied..range.start).unwrap_or_default());
-        out.push_str(&text);
+    for (range, new) in edits {
+        out.push_str(text.get(copied..range.start).unwrap_or_default());
+        out.push_str(&new);
         copied = range.end;
     }
-    out.push_str(query.get(copied..).unwrap_or_default());
-    Ok(out)
+    out.push_str(text.get(copied..).unwrap_or_default());
+    out
+}
+
+fn same(a: &ObjectName, b: &ObjectName) -> bool {
+    a.parts.len() == b.parts.len() && ends_with(a, b)
 }
 
 fn ends_with(name: &ObjectName, tail: &ObjectName) -> bool {
@@ -72,46 +230,21 @@ fn ends_with(name: &ObjectName, tail: &ObjectName) -> bool {
     })
 }
 
-struct Names {
-    /// Tables where they are named as such.
-    tables: Vec<ObjectName>,
-    /// Those of them without an alias: columns can be qualified by their name.
-    unaliased: Vec<ObjectName>,
-    /// What stands before columns.
-    qualifiers: Vec<ObjectName>,
-}
-
-fn read(query: &str) -> Result<Names, SqlError> {
-    let tree = parse_query(query)?.query;
-    let tokens = tokenize(query);
-    let places = tokens
-        .iter()
-        .enumerate()
-        .map(|(position, token)| ((token.span.line.into(), u64::from(token.span.column) + 1), position))
-        .collect();
-    let mut reader =
-        Reader { tokens: &tokens, places, own: HashSet::new(), found: Vec::new(), qualifiers: Vec::new() };
-    let _: ControlFlow<()> = tree.visit(&mut reader);
-    // The scopes of WITH clauses are not told apart: a name defined anywhere in
-    // the query is taken for the query's own everywhere in it.
-    let Reader { own, mut found, mut qualifiers, .. } = reader;
-    found.retain(|(name, _)| name.parts.len() > 1 || !own.contains(&name.object().to_lowercase()));
-    found.sort_by_key(|(name, _)| name.span().start);
-    qualifiers.sort_by_key(|name| name.span().start);
-    qualifiers.dedup_by_key(|name| name.span().start);
-    let unaliased = found.iter().filter(|(_, alias)| !alias).map(|(name, _)| name.clone()).collect();
-    Ok(Names { tables: found.into_iter().map(|(name, _)| name).collect(), unaliased, qualifiers })
+/// The WITH clauses of one query, as far as they are read.
+struct Scope {
+    /// Places of their queries, by which the end of one is known.
+    queries: Vec<(*const Query, String)>,
+    /// Names that can be used now, in lower case.
+    visible: HashSet<String>,
 }
 
 struct Reader<'t> {
     tokens: &'t [Token],
     /// Position of the token at a line and column.
     places: HashMap<(u64, u64), usize>,
-    /// Names that WITH clauses define, in lower case.
-    own: HashSet<String>,
-    /// Tables, and whether they have an alias.
-    found: Vec<(ObjectName, bool)>,
-    qualifiers: Vec<ObjectName>,
+    /// The innermost query last.
+    scopes: Vec<Scope>,
+    found: QueryNames,
 }
 
 impl Reader<'_> {
@@ -134,14 +267,40 @@ impl Reader<'_> {
         }
         (!parts.is_empty()).then_some((ObjectName { parts }, last))
     }
+
+    fn is_visible(&self, name: &str) -> bool {
+        let name = name.to_lowercase();
+        self.scopes.iter().any(|scope| scope.visible.contains(&name))
+    }
 }
 
 impl Visitor for Reader<'_> {
     type Break = ();
 
     fn pre_visit_query(&mut self, query: &Query) -> ControlFlow<()> {
-        for table in query.with.iter().flat_map(|with| &with.cte_tables) {
-            self.own.insert(table.alias.name.value.to_lowercase());
+        let mut scope = Scope { queries: Vec::new(), visible: HashSet::new() };
+        if let Some(with) = &query.with {
+            for table in &with.cte_tables {
+                let name = table.alias.name.value.to_lowercase();
+                self.found.own.insert(name.clone());
+                if with.recursive {
+                    scope.visible.insert(name.clone());
+                }
+                scope.queries.push((std::ptr::from_ref(table.query.as_ref()), name));
+            }
+        }
+        self.scopes.push(scope);
+        ControlFlow::Continue(())
+    }
+
+    fn post_visit_query(&mut self, query: &Query) -> ControlFlow<()> {
+        self.scopes.pop();
+        // A WITH clause can be used behind its query, not inside it.
+        if let Some(scope) = self.scopes.last_mut()
+            && let Some((_, name)) =
+                scope.queries.iter().find(|(place, _)| std::ptr::eq(*place, std::ptr::from_ref(query)))
+        {
+            scope.visible.insert(name.clone());
         }
         ControlFlow::Continue(())
     }
@@ -150,33 +309,51 @@ impl Visitor for Reader<'_> {
         for item in &select.projection {
             if let SelectItem::QualifiedWildcard(SelectItemQualifiedWildcardKind::ObjectName(name), _) = item
             {
-                self.qualifiers.extend(self.name(name).map(|(name, _)| name));
+                let name = self.name(name).map(|(name, _)| name);
+                self.found.qualifiers.extend(name);
             }
         }
         ControlFlow::Continue(())
     }
 
     fn pre_visit_table_factor(&mut self, factor: &TableFactor) -> ControlFlow<()> {
-        if let TableFactor::Table { name, alias, args: None, .. } = factor
-            && let Some((name, last)) = self.name(name)
-        {
-            // A parenthesis behind the name makes it a function.
-            let next = self.tokens.get(last + 1).map(|token| &token.kind);
-            if !matches!(next, Some(TokenKind::Symbol("("))) {
-                self.found.push((name, alias.is_some()));
+        match factor {
+            TableFactor::Table { name, alias, args, .. } => {
+                let Some((name, last)) = self.name(name) else { return ControlFlow::Continue(()) };
+                // A parenthesis behind the name makes it a function.
+                let next = self.tokens.get(last + 1).map(|token| &token.kind);
+                if args.is_some() || matches!(next, Some(TokenKind::Symbol("("))) {
+                    self.found.functions.push(name);
+                } else if name.parts.len() > 1 || !self.is_visible(name.object()) {
+                    let alias = alias.as_ref().map(|alias| alias.name.value.clone());
+                    self.found.tables.push(Table { name, alias });
+                }
             }
+            TableFactor::Function { name, .. } => {
+                let name = self.name(name).map(|(name, _)| name);
+                self.found.functions.extend(name);
+            }
+            _ => {}
         }
         ControlFlow::Continue(())
     }
 
     fn pre_visit_expr(&mut self, expr: &Expr) -> ControlFlow<()> {
-        if let Expr::CompoundIdentifier(parts) = expr {
-            let parts: Option<Vec<Ident>> = parts
-                .iter()
-                .take(parts.len().saturating_sub(1))
-                .map(|part| self.ident(part).map(|(ident, _)| ident))
-                .collect();
-            self.qualifiers.extend(parts.filter(|parts| !parts.is_empty()).map(|parts| ObjectName { parts }));
+        match expr {
+            Expr::CompoundIdentifier(parts) => {
+                let parts: Option<Vec<Ident>> = parts
+                    .iter()
+                    .take(parts.len().saturating_sub(1))
+                    .map(|part| self.ident(part).map(|(ident, _)| ident))
+                    .collect();
+                let parts = parts.filter(|parts| !parts.is_empty());
+                self.found.qualifiers.extend(parts.map(|parts| ObjectName { parts }));
+            }
+            Expr::Function(call) => {
+                let name = self.name(&call.name).map(|(name, _)| name);
+                self.found.functions.extend(name);
+            }
+            _ => {}
         }
         ControlFlow::Continue(())
     }
@@ -200,14 +377,70 @@ mod tests {
         });
         assert_eq!(
             renamed.unwrap(),
-            "WITH c AS (SELECT a.* FROM `new`.`a` -- a\n) SELECT /*+ x */ e.w.x, w . y, a.y, z.a FROM c, \
-             e.w, `new`.`a` WHERE x IN (SELECT y FROM v z) AND 'a' = \"a\" AND FILES(a) -- 库\n LIMIT 1"
+            "WITH c AS (SELECT a.* FROM `new`.a -- a\n) SELECT /*+ x */ `e`.`w`.x, w . y, a.y, z.a FROM c, \
+             `e`.`w`, `new`.a WHERE x IN (SELECT y FROM v z) AND 'a' = \"a\" AND FILES(a) -- 库\n LIMIT 1"
         );
     }
 
     #[test]
-    fn table_functions_are_no_names() {
-        let names = names_in_query("SELECT * FROM FILES(\"path\" = \"x\"), unnest(a) u, t").unwrap();
-        assert_eq!(names.iter().map(ObjectName::object).collect::<Vec<_>>(), ["t"]);
+    fn only_what_changes_of_a_name_is_edited() {
+        let rename = |query: &str, database: &str, name: &str| {
+            let new = ObjectName { parts: vec![Ident::new(database), Ident::new(name)] };
+            rename_in_query(query, |_| Some(new.clone())).unwrap()
+        };
+        let query = "SELECT 1 FROM d /* the\nshop */ . `orders` -- all\n";
+        assert_eq!(rename(query, "d", "or`ders"), query.replace("`orders`", "`or``ders`"));
+        assert_eq!(rename(query, "e", "orders"), query.replace("d /*", "e /*"));
+        assert_eq!(rename(query, "a b", "orders"), query.replace("d /*", "`a b` /*"));
+        assert_eq!(rename("SELECT 1 FROM t", "d", "table"), "SELECT 1 FROM `d`.`table`");
+    }
+
+    #[test]
+    fn table_functions_are_no_tables() {
+        let query =
+            "SELECT f(1), d.g(x) OVER (PARTITION BY h(y)) FROM FILES(\"path\" = \"x\"), unnest(a) u, t";
+        let names = QueryNames::read(query).unwrap();
+        assert_eq!(names.tables().map(ToString::to_string).collect::<Vec<_>>(), ["t"]);
+        let functions: Vec<String> = names.functions().map(ToString::to_string).collect();
+        assert_eq!(functions, ["f", "d.g", "h", "FILES", "unnest"]);
+        let renamed = names.renamed(
+            query,
+            |_| None,
+            |name| (name.object() == "g").then(|| ObjectName::single(Ident::new("k"))),
+        );
+        assert_eq!(renamed, query.replace("d.g", "k"));
+    }
+
+    #[test]
+    fn a_with_clause_hides_a_table_only_where_it_is_in_force() {
+        let names = |query: &str| -> Vec<String> {
+            names_in_query(query).unwrap().iter().map(ToString::to_string).collect()
+        };
+        assert_eq!(names("WITH t AS (SELECT * FROM t) SELECT * FROM t"), ["t"]);
+        assert_eq!(names("WITH a AS (SELECT * FROM b), b AS (SELECT * FROM A) SELECT * FROM a, b"), ["b"]);
+        assert_eq!(names("SELECT * FROM (WITH x AS (SELECT 1) SELECT * FROM x) y, x"), ["x"]);
+        assert_eq!(
+            names("WITH RECURSIVE r AS (SELECT 1 UNION ALL SELECT * FROM r) SELECT * FROM r"),
+            Vec::<String>::new()
+        );
+        assert_eq!(names("WITH x AS (SELECT 1) SELECT (SELECT max(a) FROM X) FROM d.x"), ["d.x"]);
+    }
+
+    #[test]
+    fn a_new_name_that_another_table_has_gets_the_old_one_as_alias() {
+        let rename = |query: &str| {
+            rename_in_query(query, |name| {
+                (name.object() == "b").then(|| ObjectName { parts: vec![Ident::new("d"), Ident::new("x")] })
+            })
+            .unwrap()
+        };
+        assert_eq!(rename("SELECT b.c FROM b, a x"), "SELECT b.c FROM `d`.x AS `b`, a x");
+        assert_eq!(rename("SELECT b.c FROM b, e.X"), "SELECT b.c FROM `d`.x AS `b`, e.X");
+        assert_eq!(rename("SELECT b.c FROM b, a"), "SELECT x.c FROM `d`.x, a");
+        // The same table twice, in queries of their own.
+        assert_eq!(
+            rename("SELECT b.c FROM b WHERE c IN (SELECT b.c FROM b)"),
+            "SELECT x.c FROM `d`.x WHERE c IN (SELECT x.c FROM `d`.x)"
+        );
     }
 }

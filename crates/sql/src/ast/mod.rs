@@ -30,6 +30,7 @@ pub use materialized_view::{
     AlterMaterializedView, AlterMaterializedViewAction, CreateMaterializedView, MaterializedViewColumn,
     PartitionRefresh, RefreshClause, RefreshMaterializedView,
 };
+pub(crate) use name::is_plain;
 pub use name::{
     Ident, ObjectName, PartitionList, Property, PropertyList, comma_separated, quote_ident, quote_text,
     sql_type,
