@@ -25,10 +25,12 @@ mod limit;
 mod metrics;
 mod operation;
 mod plan;
+mod properties;
 mod resume;
 mod retry;
 mod stack;
 mod timeout;
+mod waiting;
 
 pub use count::{Count, Counters, Counts};
 pub use limit::{Limiter, Limits};

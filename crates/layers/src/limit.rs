@@ -4,6 +4,7 @@ use crate::{
     Operation,
     around::{Around, Pieces},
     operation::Call,
+    waiting::waiting,
 };
 use futures::StreamExt;
 use rockhold_core::{Error, Key, Result};
@@ -129,9 +130,9 @@ impl Around for LimitLayer {
     {
         let shared = &self.0.0;
         if let (Some(rate), 1..) = (&shared.upload, call.bytes_up) {
-            rate.take(call.bytes_up).await;
+            waiting(rate.take(call.bytes_up)).await;
         }
-        let _permit = shared.permit().await.map_err(|e| e.during(call.operation.name()))?;
+        let _permit = waiting(shared.permit()).await.map_err(|e| e.during(call.operation.name()))?;
         inner.await
     }
 
@@ -140,12 +141,12 @@ impl Around for LimitLayer {
         futures::stream::unfold(pieces, move |mut pieces| {
             let shared = Arc::clone(&shared);
             async move {
-                let piece = match shared.permit().await {
+                let piece = match waiting(shared.permit()).await {
                     Ok(_permit) => pieces.next().await?,
                     Err(error) => Err(error.during(Operation::Read.name())),
                 };
                 if let (Some(rate), Ok(bytes)) = (&shared.download, &piece) {
-                    rate.take(bytes.len() as u64).await;
+                    waiting(rate.take(bytes.len() as u64)).await;
                 }
                 Some((piece, pieces))
             }

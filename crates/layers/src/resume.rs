@@ -1,6 +1,6 @@
 //! Continues a stream that broke off.
 
-use crate::retry::Attempts;
+use crate::{retry::Attempts, waiting::measured};
 use bytes::Bytes;
 use futures::StreamExt;
 use rockhold_core::{Error, GetRequest, Key, ObjectMeta, ObjectReader, Result, SharedRepository};
@@ -53,10 +53,13 @@ impl State {
         let Some(stream) = &mut self.stream else {
             return Ok(None);
         };
-        let mut error = match stream.next().await {
+        // Not when the last piece came: the reader may have taken its time since.
+        self.attempts.reset();
+        let (piece, waited) = measured(stream.next()).await;
+        self.attempts.forgive(waited);
+        let mut error = match piece {
             Some(Ok(bytes)) => {
                 self.at += bytes.len() as u64;
-                self.attempts.reset();
                 return Ok(Some(bytes));
             }
             None => return Ok(None),
@@ -71,11 +74,17 @@ impl State {
                 return Err(error);
             }
             self.attempts.after(error).await?;
-            match self.reopen().await {
-                Ok(mut reader) => match reader.stream.next().await {
+            let (reopened, waited) = measured(async {
+                let mut reader = self.reopen().await?;
+                let piece = reader.stream.next().await;
+                Ok((reader, piece))
+            })
+            .await;
+            self.attempts.forgive(waited);
+            match reopened {
+                Ok((reader, piece)) => match piece {
                     Some(Ok(bytes)) => {
                         self.at += bytes.len() as u64;
-                        self.attempts.reset();
                         self.stream = Some(reader.stream);
                         return Ok(Some(bytes));
                     }

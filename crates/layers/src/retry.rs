@@ -1,6 +1,6 @@
 //! Repeats what failed temporarily.
 
-use crate::{Operation, resume::resuming};
+use crate::{Operation, resume::resuming, waiting::measured};
 use async_trait::async_trait;
 use bytes::Bytes;
 use rockhold_core::{
@@ -23,7 +23,8 @@ pub struct RetryPolicy {
     /// asks for more gets it, within the budget.
     pub longest_wait: Duration,
     /// The most time from the first attempt to the last, waits included. 3 min
-    /// by default. A stream's budget begins anew with each piece that came.
+    /// by default. Waiting for a permit or a byte rate does not count. A
+    /// stream's budget begins anew with each piece that is asked for.
     pub budget: Duration,
     /// Fixes the jitter, for tests.
     pub seed: Option<u64>,
@@ -86,6 +87,11 @@ impl Attempts {
         Self { policy: policy.clone(), begun: Instant::now(), made: 0, random: random | 1 }
     }
 
+    /// Makes room for what an attempt spent waiting for our own limits.
+    pub(crate) fn forgive(&mut self, waited: Duration) {
+        self.begun = self.begun.checked_add(waited).unwrap_or(self.begun);
+    }
+
     /// Begins anew, after progress.
     pub(crate) fn reset(&mut self) {
         self.begun = Instant::now();
@@ -139,10 +145,12 @@ where
     let mut attempts = Attempts::new(policy);
     let mut maybe_applied = false;
     loop {
-        let mut error = match attempt().await {
+        let (outcome, waited) = measured(attempt()).await;
+        let mut error = match outcome {
             Ok(value) => return Ok(value),
             Err(error) => error,
         };
+        attempts.forgive(waited);
         maybe_applied |= error.effect() == Effect::MaybeApplied && operation.is_ambiguous_when_repeated();
         if maybe_applied {
             error = error.maybe_applied();

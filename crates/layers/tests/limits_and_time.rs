@@ -2,7 +2,7 @@
 
 mod support;
 
-use futures::future::join_all;
+use futures::{StreamExt, future::join_all};
 use rockhold_core::{Effect, ErrorKind, GetRequest, MemoryRepository, PutRequest, SharedRepository};
 use rockhold_layers::{
     Failure, Fault, FaultPlan, Layers, Limiter, Limits, Metrics, Operation, RetryPolicy, Scope, Timeouts,
@@ -111,4 +111,44 @@ async fn metrics_tell_success_failure_and_abandonment_with_their_times() {
     assert_eq!((of.succeeded, of.failed, of.dropped), (1, 1, 1));
     assert_eq!(of.time, Duration::from_secs(3));
     assert_eq!(of.classes.iter().sum::<u64>(), 3);
+}
+
+#[tokio::test(start_paused = true)]
+async fn waiting_for_permits_and_rates_does_not_use_up_the_time_for_repeating() {
+    let plan = FaultPlan::new();
+    // Each call fails once, long after the budget of its first moment has passed.
+    plan.on(Scope::operation(Operation::Put).every(2), Fault::before(Failure::unavailable(None)));
+    let repository = Layers::new()
+        .retry(RetryPolicy::default().budget(Duration::from_secs(10)))
+        .limit(Limiter::new(Limits::default().calls(1).upload(100)))
+        .fault(plan.clone())
+        .around(memory());
+    let begun = Instant::now();
+    let puts = (0..8).map(|n| repository.put(PutRequest::new(key(&format!("k{n}")), vec![0; 3000])));
+    join_all(puts).await.into_iter().for_each(|result| drop(must(result)));
+    assert!(begun.elapsed() > Duration::from_secs(300), "{:?}", begun.elapsed());
+    assert_eq!(plan.passed(), 16);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_slow_reader_and_a_low_rate_do_not_use_up_the_time_for_continuing_a_stream() {
+    let plan = FaultPlan::new();
+    let store = memory();
+    must(store.put(PutRequest::new(key("a"), vec![7; 2_000_000])).await);
+    plan.on(
+        Scope::operation(Operation::Get).times(3),
+        Fault::BreakStream(300_000, Failure::unavailable(None)),
+    );
+    let repository = Layers::new()
+        .retry(RetryPolicy::default().budget(Duration::from_secs(10)))
+        .limit(Limiter::new(Limits::default().calls(1).download(10_000)))
+        .fault(plan.clone())
+        .around(store);
+    let mut stream = must(repository.get(GetRequest::new(key("a"))).await).stream;
+    let mut read = 0;
+    while let Some(piece) = stream.next().await {
+        read += must(piece).len();
+        tokio::time::sleep(Duration::from_secs(60)).await;
+    }
+    assert_eq!((read, plan.passed()), (2_000_000, 4));
 }

@@ -157,3 +157,49 @@ async fn a_stream_does_not_continue_in_another_version() {
     assert_eq!(error.kind(), ErrorKind::PreconditionFailed);
     assert!(reader.stream.next().await.is_none());
 }
+
+#[tokio::test(start_paused = true)]
+async fn callers_that_fail_together_do_not_return_together() {
+    let mut waits = std::collections::BTreeSet::new();
+    for _ in 0..20 {
+        let plan = FaultPlan::new();
+        plan.on(Scope::all().times(1), Fault::before(Failure::throttled(None)));
+        let layers = Layers::new().retry(RetryPolicy::default()).fault(plan);
+        let begun = Instant::now();
+        must(layers.around(Arc::new(MemoryRepository::new())).barrier().await);
+        waits.insert(begun.elapsed());
+    }
+    assert!(waits.len() > 10, "{waits:?}");
+    let allowed = Duration::from_millis(50)..=Duration::from_millis(101);
+    assert!(waits.iter().all(|wait| allowed.contains(wait)), "{waits:?}");
+}
+
+#[tokio::test(start_paused = true)]
+async fn bursts_of_429_and_503_are_waited_out() {
+    for failure in [Failure::throttled(Some(Duration::from_secs(2))), Failure::unavailable(None)] {
+        let plan = FaultPlan::new();
+        // Every twelfth call begins a burst of five.
+        for nth in 0..5 {
+            plan.on(Scope::all().skip(nth).every(12), Fault::before(failure));
+        }
+        let (store, repository) = retrying(&plan);
+        for n in 0..20 {
+            must(repository.put(PutRequest::new(key(&format!("k{n}")), "bytes")).await);
+        }
+        assert_eq!(store.objects().len(), 20);
+        assert!(plan.passed() >= 30, "{}", plan.passed());
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn the_budget_bounds_all_attempts_together() {
+    let plan = FaultPlan::new();
+    plan.on(Scope::all(), Fault::before(Failure::unavailable(None)));
+    let policy = policy().attempts(1000).waits(Duration::from_secs(1), Duration::from_secs(8));
+    let layers = Layers::new().retry(policy.budget(Duration::from_secs(60))).fault(plan.clone());
+    let begun = Instant::now();
+    layers.around(Arc::new(MemoryRepository::new())).barrier().await.unwrap_err();
+    let took = begun.elapsed();
+    assert!((Duration::from_secs(50)..=Duration::from_secs(60)).contains(&took), "{took:?}");
+    assert!((8..30).contains(&plan.passed()), "{}", plan.passed());
+}
