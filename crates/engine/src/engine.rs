@@ -7,13 +7,15 @@ use rockhold_core::{
     RepositoryFactory, Result, SharedClock, SharedRepository, SharedState, SharedWarehouse, SnapshotWriter,
     SystemClock,
 };
+use rockhold_layers::{Layers, Limiter, Limits};
 use std::collections::{BTreeMap, HashMap};
 use std::fmt;
 use std::sync::{Arc, Mutex, PoisonError};
 use tokio::sync::Semaphore;
 
-/// Wraps every repository that the engine opens, to add the layers.
-pub type LayerFn = dyn Fn(SharedRepository) -> SharedRepository + Send + Sync;
+/// Wraps every repository that the engine opens, to add the layers; the
+/// limiter, where the repository's properties ask for one, must be among them.
+pub type LayerFn = dyn Fn(SharedRepository, Option<Limiter>) -> SharedRepository + Send + Sync;
 
 /// Backs up and restores. Cheap to clone; clones share everything.
 #[derive(Clone)]
@@ -27,6 +29,8 @@ pub(crate) struct Inner {
     writers: BTreeMap<KindId, Arc<dyn SnapshotWriter>>,
     factories: BTreeMap<&'static str, Arc<dyn RepositoryFactory>>,
     layer: Box<LayerFn>,
+    /// One for each repository with limits: its jobs share them.
+    limiters: Mutex<HashMap<String, (Limits, Limiter)>>,
     pub(crate) clock: SharedClock,
     pub(crate) config: EngineConfig,
     pub(crate) pools: Pools,
@@ -64,7 +68,10 @@ impl EngineBuilder {
             codecs: BTreeMap::new(),
             writers: BTreeMap::new(),
             factories: BTreeMap::new(),
-            layer: Box::new(|repository| repository),
+            layer: Box::new(|repository, limiter| match limiter {
+                Some(limiter) => Layers::new().limit(limiter).around(repository),
+                None => repository,
+            }),
             clock: Arc::new(SystemClock),
             config: EngineConfig::default(),
         }
@@ -109,11 +116,11 @@ impl EngineBuilder {
         Ok(self)
     }
 
-    /// Wraps every repository that is opened.
+    /// Wraps every repository that is opened; see [`LayerFn`].
     #[must_use]
     pub fn layer(
         mut self,
-        layer: impl Fn(SharedRepository) -> SharedRepository + Send + Sync + 'static,
+        layer: impl Fn(SharedRepository, Option<Limiter>) -> SharedRepository + Send + Sync + 'static,
     ) -> Self {
         self.layer = Box::new(layer);
         self
@@ -150,6 +157,7 @@ impl EngineBuilder {
             writers: self.writers,
             factories: self.factories,
             layer: self.layer,
+            limiters: Mutex::default(),
             clock: self.clock,
             config: self.config,
             pools,
@@ -225,8 +233,22 @@ impl Engine {
         })
     }
 
-    pub(crate) fn wrap(&self, repository: SharedRepository) -> SharedRepository {
-        (self.0.layer)(repository)
+    /// The layers around what an adapter opened for the repository `name`.
+    pub(crate) fn wrap(&self, name: &str, repository: SharedRepository, limits: Limits) -> SharedRepository {
+        (self.0.layer)(repository, self.limiter(name, limits))
+    }
+
+    fn limiter(&self, name: &str, limits: Limits) -> Option<Limiter> {
+        let mut limiters = self.0.limiters.lock().unwrap_or_else(PoisonError::into_inner);
+        if limits == Limits::default() {
+            limiters.remove(name);
+            return None;
+        }
+        // A repository that was dropped and made again may have other limits.
+        let known = limiters.get(name).filter(|(of, _)| *of == limits).map(|(_, limiter)| limiter.clone());
+        let limiter = known.unwrap_or_else(|| Limiter::new(limits));
+        limiters.insert(name.to_owned(), (limits, limiter.clone()));
+        Some(limiter)
     }
 
     fn lock_jobs(&self) -> std::sync::MutexGuard<'_, HashMap<JobId, JobHandle>> {

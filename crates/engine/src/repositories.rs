@@ -11,6 +11,7 @@ use rockhold_core::format::{
 use rockhold_core::{
     Error, ErrorKind, ListRequest, OpenRepository, RepositoryRecord, Result, SharedRepository,
 };
+use rockhold_layers::Limits;
 use rockhold_sql::SqlError;
 use rockhold_sql::analyze::{self, names};
 use rockhold_sql::ast::CreateRepository;
@@ -56,6 +57,8 @@ impl Engine {
         let mut request = OpenRepository::new(create.location.trim()).create(!create.read_only);
         request.properties.clone_from(&properties);
         request.secrets.clone_from(&secrets);
+        // They are ours: no adapter knows them.
+        let limits = Limits::take_from(&mut request.properties).map_err(failed)?;
 
         let mut remarks = Vec::new();
         let made = async {
@@ -63,7 +66,7 @@ impl Engine {
             remarks.extend(self.native_beside(&request, name).await);
             let opened = factory.open(request.clone().directory(root_name(name))).await?;
             remarks.extend(opened.warnings);
-            let repository = self.wrap(opened.repository);
+            let repository = self.wrap(name, opened.repository, limits);
             let now = self.0.clock.now();
             let text = self.0.warehouse.display_time(now);
             let root = initialise(&*repository, name, mode, now, &text).await?;
@@ -137,8 +140,9 @@ impl Engine {
         let mut request = OpenRepository::new(record.location.clone()).directory(root_name(&record.name));
         request.properties.clone_from(&record.properties);
         request.secrets.clone_from(&record.secrets);
+        let limits = Limits::take_from(&mut request.properties)?;
         let opened = self.factory(&request.scheme())?.open(request).await?;
-        let repository = self.wrap(opened.repository);
+        let repository = self.wrap(&record.name, opened.repository, limits);
         let root = open(&*repository, &record.name).await?;
         for warning in &root.warnings {
             tracing::warn!(repository = %record.name, "{warning}");

@@ -3,6 +3,7 @@
 use crate::Session;
 use rockhold_core::{JobRecord, RepositoryFactory, Result};
 use rockhold_engine::{Engine, EngineBuilder, EngineConfig, JobHandle};
+use rockhold_layers::Layers;
 use rockhold_object_table::{TableCodec, TableWriter};
 use rockhold_sql::SqlError;
 use rockhold_warehouse_store::{OpenOptions, Store};
@@ -130,7 +131,9 @@ impl RockholdBuilder {
             .config(self.config)
             .object_type(Arc::new(TableCodec::default()), Some(Arc::new(TableWriter::default())))?
             .storage(Arc::new(rockhold_storage_fs::FsFactory))?
-            .layer(|repository| rockhold_layers::Layers::standard().around(repository));
+            .layer(|repository, limiter| {
+                limiter.into_iter().fold(Layers::standard(), Layers::limit).around(repository)
+            });
         #[cfg(feature = "gcs")]
         {
             builder = builder.storage(Arc::new(rockhold_storage_gcs::GcsFactory))?;

@@ -8,7 +8,7 @@ use rockhold_core::{
     RepositoryFactory, Result,
 };
 use rockhold_engine::{Engine, EngineBuilder, EngineConfig, Executed, JobHandle};
-use rockhold_layers::{Counters, FaultPlan, Layers, Passage};
+use rockhold_layers::{Counters, FaultPlan, Layers, Limiter, Passage};
 use rockhold_model::{
     Column, DataType, Distribution, KeyModel, Partition, PartitionValue, Partitioning, TableDefinition,
 };
@@ -99,7 +99,10 @@ pub(crate) async fn open_with(
     let counters = Counters::new();
     let layers = {
         let (plan, counters) = (plan.clone(), counters.clone());
-        move |repository| Layers::new().count(counters.clone()).fault(plan.clone()).around(repository)
+        move |repository, limiter: Option<Limiter>| {
+            let layers = Layers::new().count(counters.clone()).fault(plan.clone());
+            limiter.into_iter().fold(layers, Layers::limit).around(repository)
+        }
     };
     // One upload at a time, so that every run numbers its calls alike.
     let config = EngineConfig {
