@@ -204,4 +204,33 @@ pub struct Rollup {
     /// Its own properties.
     #[serde(default, skip_serializing_if = "IndexMap::is_empty")]
     pub properties: Properties,
+    /// The columns of its files, with their aggregations; empty for rollups
+    /// without a query, which have no files.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub stored: Vec<Column>,
+}
+
+impl Rollup {
+    /// The rollup of `table` as a table of its own, for reading and writing its
+    /// files: every stored row counts, and rows of one group are merged by
+    /// whoever reads them. Its rows of a partition lie in one bucket, sorted by
+    /// `key_columns`.
+    pub fn as_table(&self, table: &TableDefinition) -> TableDefinition {
+        let plain = |column: &Column| Column { key: false, aggregation: None, ..column.clone() };
+        TableDefinition {
+            name: self.name.clone(),
+            engine: table.engine.clone(),
+            columns: self.stored.iter().map(plain).collect(),
+            key_model: KeyModel::Duplicate,
+            key_columns: self.key_columns.clone(),
+            comment: String::new(),
+            partitioning: Partitioning::Unpartitioned,
+            distribution: Distribution::Random,
+            buckets: Some(1),
+            sort_key: Vec::new(),
+            indexes: Vec::new(),
+            rollups: Vec::new(),
+            properties: Properties::new(),
+        }
+    }
 }

@@ -14,6 +14,8 @@
 //! * [`create_materialized_view`], [`alter_materialized_view`]: asynchronous
 //!   materialized views, columns and partitioning given by the planner;
 //! * [`split_secrets`]: which properties are secrets;
+//! * [`synchronous_view`], [`synchronous_rollup`]: the rollup that a synchronous
+//!   materialized view is;
 //! * [`names`]: rules for names.
 //!
 //! Deliberately absent: whether objects exist, privileges, and anything that
@@ -40,6 +42,7 @@ mod properties;
 mod range;
 mod range_batch;
 mod secrets;
+mod synchronous_view;
 mod table;
 mod view;
 
@@ -60,6 +63,9 @@ pub use materialized_view::{
 pub use partition::{add_partitions, parse_list_value};
 pub use range::{RangeBound, range_key_types, range_text};
 pub use secrets::{SplitProperties, split_secrets};
+pub use synchronous_view::{
+    SynchronousColumn, SynchronousView, synchronous_rollup, synchronous_view, synchronous_view_of,
+};
 pub use table::{Analyzed, create_table, create_table_as, create_table_like};
 pub use view::{alter_view, create_view};
 

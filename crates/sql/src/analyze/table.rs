@@ -241,6 +241,7 @@ fn rollup(def: &RollupDef, table: &TableDefinition) -> Result<Rollup> {
         key_columns: resolve(def.key_columns.as_deref().unwrap_or_default())?,
         query: None,
         properties: def.properties.as_ref().map(PropertyList::effective).unwrap_or_default(),
+        stored: Vec::new(),
     })
 }
 
