@@ -47,6 +47,17 @@ impl RestoreOptions {
     }
 }
 
+/// A group of objects of one database that must be divided alike, such as a
+/// colocate group of tables.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Group {
+    /// Its name.
+    pub name: String,
+    /// What all members have in common, in words for people; members of one
+    /// group have equal texts.
+    pub scheme: String,
+}
+
 /// Decides, partition by partition, whether a snapshot's partitions fit into
 /// an existing object: replaced where the name exists, added otherwise.
 pub trait MergeCheck: Send {
@@ -89,6 +100,30 @@ pub trait CatalogCodec: Send + Sync + fmt::Debug {
     /// # Errors
     /// `Corrupt`.
     fn references(&self, name: &ObjectName, document: &Document) -> Result<Vec<ObjectRef>>;
+
+    /// Why `object` cannot be backed up by name while `missing`, which it
+    /// refers to, does not exist; `None` when it can, with a remark.
+    fn refuse_without(&self, object: &ObjectName, missing: &ObjectName) -> Option<String> {
+        let _ = (object, missing);
+        None
+    }
+
+    /// The group that the object belongs to.
+    ///
+    /// # Errors
+    /// `Corrupt`.
+    fn group(&self, object: &LiveObject) -> Result<Option<Group>> {
+        let _ = object;
+        Ok(None)
+    }
+
+    /// The object outside of its group.
+    ///
+    /// # Errors
+    /// `Corrupt`.
+    fn leave_group(&self, object: LiveObject) -> Result<LiveObject> {
+        Ok(object)
+    }
 
     /// The document with its own name and its references renamed.
     ///

@@ -83,6 +83,9 @@ pub struct KindDescriptor {
     pub shown_in_job: bool,
     /// Objects of a lower class are restored first where no reference decides.
     pub restore_class: u8,
+    /// Whether its objects may name others; where they never do, nobody reads
+    /// their documents to find out.
+    pub refers: bool,
     /// The privilege that BACKUP needs on each object, such as `EXPORT`.
     pub backup_privilege: Cow<'static, str>,
 }
@@ -101,6 +104,7 @@ impl KindDescriptor {
             in_database_backup: true,
             shown_in_job: true,
             restore_class: 0,
+            refers: true,
             backup_privilege: Cow::Borrowed("EXPORT"),
         }
     }

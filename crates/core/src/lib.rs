@@ -36,7 +36,7 @@ mod warehouse;
 
 pub use capability::{Capabilities, CreateNew};
 pub use clock::{Clock, SharedClock, SystemClock, Timestamp};
-pub use codec::{CatalogCodec, Comparison, MergeCheck, Renames, RestoreOptions};
+pub use codec::{CatalogCodec, Comparison, Group, MergeCheck, Renames, RestoreOptions};
 pub use digest::{Digest, Hasher};
 pub use error::{Effect, Error, ErrorKind, Result, Retry};
 pub use factory::{OpenRepository, OpenedRepository, RepositoryFactory};
@@ -54,7 +54,7 @@ pub use secret::{Secret, is_secret_property};
 pub use snapshot::{PartitionSource, RestoreSink, SnapshotSink, SnapshotWriter};
 pub use state::{JobKind, JobRecord, RepositoryRecord, SharedState, StateStore};
 pub use warehouse::{
-    Cut, DataPart, FileReceiver, Guarantee, Guarantees, JobOutcome, ObjectSummary, PinRequest, PinnedFile,
-    PinnedPartition, ReceivedFile, RestoreAction, RestorePlan, RestoreTarget, SharedWarehouse, StagedFile,
-    Warehouse,
+    Admitted, Cut, DataPart, FileReceiver, Guarantee, Guarantees, JobOutcome, ObjectSummary, PinRequest,
+    PinnedFile, PinnedPartition, ReceivedFile, RestoreAction, RestorePlan, RestoreTarget, SharedWarehouse,
+    StagedFile, Warehouse,
 };

@@ -304,6 +304,15 @@ pub enum JobOutcome {
     RolledBack,
 }
 
+/// An object as a warehouse can take it in.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Admitted {
+    /// The object.
+    pub object: LiveObject,
+    /// What had to be left out, one line each.
+    pub notes: Vec<String>,
+}
+
 /// A short answer about an object.
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
@@ -381,7 +390,8 @@ pub trait Warehouse: Send + Sync + fmt::Debug {
 
     /// The definitions of partitions (serialised partitions of
     /// `rockhold-model`), sorted by name: all, or those of `names`, which are
-    /// found in any case and may be missing from the answer.
+    /// found in any case and may be missing from the answer. Relations are
+    /// looked for first.
     ///
     /// # Errors
     /// `NotFound` when the object does not exist.
@@ -393,6 +403,27 @@ pub trait Warehouse: Send + Sync + fmt::Debug {
     /// # Errors
     /// `NotFound` when the object does not exist.
     async fn busy(&self, name: &ObjectName) -> Result<Option<String>>;
+
+    /// The object that a restore is to make, as this warehouse can take it in:
+    /// what cannot be used here (a secret that is sealed under a key that is
+    /// not here) is left out or kept from `existing`, and named. Changes nothing.
+    ///
+    /// # Errors
+    /// `Corrupt`.
+    async fn admit(&self, incoming: LiveObject, existing: Option<&LiveObject>) -> Result<Admitted> {
+        let _ = existing;
+        Ok(Admitted { object: incoming, notes: Vec::new() })
+    }
+
+    /// Whether files are here already, by digest and length, in the order of
+    /// the question. An estimate: nothing is read or held, and a warehouse
+    /// that cannot tell says no.
+    ///
+    /// # Errors
+    /// `Unavailable`.
+    async fn has_files(&self, files: &[(Digest, u64)]) -> Result<Vec<bool>> {
+        Ok(vec![false; files.len()])
+    }
 
     /// Pins objects for `job` (H2, H3).
     ///

@@ -2,10 +2,10 @@
 
 use crate::merge;
 use rockhold_core::{
-    CatalogCodec, Comparison, Document, Error, KindDescriptor, KindId, LiveObject, MergeCheck, ObjectName,
-    ObjectRef, Renames, RestoreOptions, Result,
+    CatalogCodec, Comparison, Document, Error, Group, KindDescriptor, KindId, LiveObject, MergeCheck,
+    ObjectName, ObjectRef, Renames, RestoreOptions, Result,
 };
-use rockhold_model::{Partition, TableDefinition};
+use rockhold_model::{Distribution, Partition, TableDefinition};
 use serde_json::Value;
 
 /// The version of the document's body that this code writes.
@@ -14,9 +14,15 @@ const FORMAT: u32 = 1;
 /// StarRocks's default number of replicas, for tables that RESTORE makes.
 const DEFAULT_REPLICATION_NUM: u32 = 3;
 
+/// The property that names a table's colocate group.
+const COLOCATE_WITH: &str = "colocate_with";
+
 /// How parser and engine know tables.
 pub fn descriptor() -> KindDescriptor {
-    KindDescriptor::new(KindId::TABLE, "TABLE", "TABLES")
+    let mut descriptor = KindDescriptor::new(KindId::TABLE, "TABLE", "TABLES");
+    // Generated columns and partition expressions see only the table's own columns.
+    descriptor.refers = false;
+    descriptor
 }
 
 /// The codec of tables. The body of a document is the serialised
@@ -102,9 +108,35 @@ impl CatalogCodec for TableCodec {
     }
 
     fn references(&self, name: &ObjectName, document: &Document) -> Result<Vec<ObjectRef>> {
-        // A table names no other object: generated columns and partition
-        // expressions see only its own columns.
+        // See `descriptor`.
         definition_in(name, document).map(|_| Vec::new())
+    }
+
+    fn group(&self, object: &LiveObject) -> Result<Option<Group>> {
+        let definition = definition_of(object)?;
+        let Some(name) = definition.properties.get(COLOCATE_WITH).filter(|name| !name.is_empty()) else {
+            return Ok(None);
+        };
+        let scheme = match &definition.distribution {
+            Distribution::Hash { columns } => {
+                let type_of = |name: &String| {
+                    let column = definition.columns.iter().find(|c| c.name.eq_ignore_ascii_case(name));
+                    column.map_or_else(|| name.clone(), |column| column.data_type.to_string())
+                };
+                let types: Vec<String> = columns.iter().map(type_of).collect();
+                format!("hash of ({})", types.join(", "))
+            }
+            Distribution::Random => "random".into(),
+        };
+        let buckets = definition.buckets.map_or_else(|| "automatic".into(), |n| n.to_string());
+        let scheme = format!("{scheme}, {buckets} buckets");
+        Ok(Some(Group { name: name.clone(), scheme }))
+    }
+
+    fn leave_group(&self, object: LiveObject) -> Result<LiveObject> {
+        let mut definition = definition_of(&object)?;
+        definition.properties.shift_remove(COLOCATE_WITH);
+        Ok(LiveObject { definition: body_of(&definition)?, ..object })
     }
 
     fn rename(&self, name: &ObjectName, document: &Document, renames: &Renames) -> Result<Document> {

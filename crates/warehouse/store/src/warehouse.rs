@@ -1,6 +1,6 @@
 //! The contract of a warehouse, fulfilled.
 
-use crate::catalog::{fold, object_by_name};
+use crate::catalog::{current_partitions, fold, object_by_name, require_object};
 use crate::core::torn_down;
 use crate::data::StagedWriter;
 use crate::keeper::Order;
@@ -49,7 +49,14 @@ impl Warehouse for Store {
     }
 
     async fn partitions(&self, name: &ObjectName, names: Option<&[String]>) -> Result<Vec<Value>> {
-        let mut all = self.list_partitions(name).await?;
+        let object = name.clone();
+        let mut all = self
+            .read(move |connection| match object_by_name(connection, &object)? {
+                Some(found) => current_partitions(connection, found.row_id()),
+                // Says whether the database or the object is missing.
+                None => require_object(connection, Namespace::Relation, &object).map(|_| Vec::new()),
+            })
+            .await?;
         // Temporary partitions are never backed up and never restored over.
         all.retain(|partition| !partition.definition.temporary);
         if let Some(names) = names {
@@ -72,6 +79,11 @@ impl Warehouse for Store {
             None => Err(Error::not_found(format!("Unknown table '{name}'")).into()),
         })
         .await
+    }
+
+    async fn has_files(&self, files: &[(Digest, u64)]) -> Result<Vec<bool>> {
+        let files = files.to_vec();
+        self.read(move |connection| restore::has_files(connection, &files)).await
     }
 
     async fn pin(&self, job: JobId, requests: Vec<PinRequest>) -> Result<Arc<dyn Cut>> {

@@ -7,7 +7,7 @@
 
 mod stage;
 
-pub(crate) use stage::{check_open, find_file, received, stage_files, stage_partition};
+pub(crate) use stage::{check_open, find_file, has_files, received, stage_files, stage_partition};
 
 use crate::catalog::{
     ObjectInfo, database_exists, from_json, namespace_word, next_id, next_sequence, object_at, object_by_id,

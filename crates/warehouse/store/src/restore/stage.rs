@@ -52,6 +52,15 @@ pub(crate) fn find_file(core: &Core, job: JobId, digest: &Digest, len: u64) -> R
     Ok(None)
 }
 
+/// Whether files are here, as far as the catalog knows.
+pub(crate) fn has_files(connection: &Connection, files: &[(Digest, u64)]) -> Outcome<Vec<bool>> {
+    let mut select = connection.prepare_cached(
+        "SELECT 1 FROM files WHERE digest = ?1 AND len = ?2 AND (owner IS NULL \
+         OR owner IN (SELECT job FROM restores WHERE phase = 'committed')) LIMIT 1",
+    )?;
+    files.iter().map(|(digest, len)| Ok(select.exists(params![digest.as_bytes(), int(*len)?])?)).collect()
+}
+
 /// The handle of a received file.
 pub(crate) fn received(name: &str, digest: Digest, len: u64) -> ReceivedFile {
     ReceivedFile { handle: format!("{RECEIVED}{name}"), digest, len }
