@@ -11,6 +11,7 @@ pub(crate) fn status_code(error: &Error) -> &'static str {
         ErrorKind::TimedOut => "TIMEOUT",
         ErrorKind::Unavailable | ErrorKind::Unauthenticated | ErrorKind::Throttled => "BAD_CONNECTION",
         ErrorKind::Unsupported => "UNSUPPORTED",
+        ErrorKind::AlreadyExists => "BAD_REPLACE",
         _ => "COMMON_ERROR",
     }
 }

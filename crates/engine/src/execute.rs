@@ -1,13 +1,13 @@
 //! From statements to the engine's methods.
 
-use crate::error::{common, common_analysis, unknown_database};
+use crate::error::{common_analysis, unknown_database};
 use crate::properties;
 use crate::{
     BackupRequest, BackupScope, Engine, JobHandle, PartitionNames, RestoreRequest, RestoreScope, Selection,
     What,
 };
 use rockhold_core::{KindId, Outcome};
-use rockhold_sql::analyze::{self, names};
+use rockhold_sql::analyze::{self, BackupType, names};
 use rockhold_sql::ast::{
     Backup, CancelTarget, CatalogClause, Ident, JobKind, ObjectItem, ObjectSelection, PropertyList, Restore,
     Statement,
@@ -84,6 +84,15 @@ impl Engine {
                 self.drop_snapshot(drop.label.as_str(), drop.repository.as_str(), drop.force).await?;
                 Outcome::done()
             }
+            Statement::Explain(explain) => match explain.statement.as_ref() {
+                Statement::Backup(backup) => {
+                    Outcome::Rows(self.explain_backup(&backup_request(backup, database)?).await?)
+                }
+                Statement::Restore(restore) => {
+                    Outcome::Rows(self.explain_restore(&restore_request(restore)?).await?)
+                }
+                _ => return Ok(None),
+            },
             _ => return Ok(None),
         };
         Ok(Some(Executed::Outcome(outcome)))
@@ -99,6 +108,8 @@ fn backup_request(backup: &Backup, session_database: Option<&str>) -> Result<Bac
         ));
     }
     let timeout = given(&backup.properties, "timeout").then_some(options.timeout);
+    let incremental = options.kind == BackupType::Incremental;
+    backup.catalogs.iter().try_for_each(analyze::check_catalogs)?;
     let label = backup.snapshot.label.as_str().to_owned();
     let scope = match &backup.catalogs {
         Some(CatalogClause::All) => BackupScope::Catalogs(None),
@@ -113,13 +124,20 @@ fn backup_request(backup: &Backup, session_database: Option<&str>) -> Result<Bac
             }
         }
     };
-    Ok(BackupRequest { label, repository: backup.repository.as_str().to_owned(), scope, timeout })
+    Ok(BackupRequest {
+        label,
+        repository: backup.repository.as_str().to_owned(),
+        scope,
+        timeout,
+        incremental,
+    })
 }
 
 fn restore_request(restore: &Restore) -> Result<RestoreRequest, SqlError> {
     names::check_label(restore.snapshot.label.as_str())?;
     analyze::check_restore_items(restore)?;
     let options = analyze::restore_options(restore)?;
+    restore.catalogs.iter().try_for_each(analyze::check_catalogs)?;
     if restore.repository.as_str().is_empty() {
         return Err(common_analysis("Repository is empty"));
     }
@@ -186,9 +204,4 @@ pub(crate) fn split_secrets(
         }
     }
     (plain, secret)
-}
-
-/// The fixed error for external catalogs in a build without that object type.
-pub(crate) fn no_catalogs() -> SqlError {
-    common("BACKUP and RESTORE of external catalogs are not supported by this build")
 }

@@ -1,6 +1,6 @@
 //! What is known of a job while it runs and afterwards.
 
-use rockhold_core::{Error, JobId, JobRecord, KindId, Result, Timestamp};
+use rockhold_core::{Error, Guarantee, JobId, JobRecord, KindId, Result, Timestamp};
 use serde::{Deserialize, Serialize};
 use std::sync::{
     Arc,
@@ -127,6 +127,12 @@ impl JobDetail {
         serde_json::from_value(record.detail.clone())
             .map_err(|e| Error::corrupt("the record of a job is damaged").with("job", record.id).because(e))
     }
+}
+
+/// What users are told where a job is not of one instant.
+pub(crate) fn guarantee_note(guarantee: Guarantee) -> Option<String> {
+    (guarantee != Guarantee::Whole)
+        .then(|| "each table is consistent by itself; together they are not of one instant".to_owned())
 }
 
 /// Files and bytes of a job.

@@ -10,6 +10,8 @@
 //! | `repositories` | CREATE / SHOW / DROP REPOSITORY, opening |
 //! | `select`, `backup` | BACKUP: what it takes; submitting, running, uploading |
 //! | `restore` | RESTORE: choosing, planning, staging, committing |
+//! | `references` | order by dependency, circles, what is missing |
+//! | `explain` | EXPLAIN BACKUP, EXPLAIN RESTORE |
 //! | `snapshots` | SHOW SNAPSHOT, DROP SNAPSHOT |
 //! | `show`, `cancel_job` | SHOW BACKUP / RESTORE, CANCEL |
 //! | `job` | records, progress, handles |
@@ -29,8 +31,10 @@ mod config;
 mod engine;
 mod error;
 mod execute;
+mod explain;
 mod job;
 mod properties;
+mod references;
 mod repositories;
 mod request;
 mod restore;

@@ -47,6 +47,9 @@ pub struct BackupRequest {
     pub scope: BackupScope,
     /// The time limit in seconds; `None` for the default.
     pub timeout: Option<u64>,
+    /// `"type" = "incremental"`: as in StarRocks a full backup for a label
+    /// that is free, and refused with an error of its own for one that is not.
+    pub incremental: bool,
 }
 
 /// What a BACKUP takes.

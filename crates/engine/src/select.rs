@@ -1,6 +1,7 @@
 //! From the ON list of a BACKUP to the objects that it means.
 
-use crate::error::{common, from_core};
+use crate::error::{common, common_analysis, from_core};
+use crate::references::Node;
 use crate::{Engine, PartitionNames, Selection, What};
 use rockhold_core::{KindId, Namespace, ObjectName, ObjectSummary, PinRequest};
 use rockhold_sql::SqlError;
@@ -10,14 +11,16 @@ use std::collections::BTreeSet;
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct Selected {
     pub(crate) kind: KindId,
-    pub(crate) name: String,
+    pub(crate) name: ObjectName,
     /// Names as the warehouse stores them, in the order of the statement.
     pub(crate) partitions: Option<Vec<String>>,
+    /// Whether the statement names it; otherwise it came by ALL or with its database.
+    pub(crate) by_name: bool,
 }
 
 impl Selected {
-    pub(crate) fn pin_request(&self, database: &str) -> PinRequest {
-        let request = PinRequest::new(self.kind.clone(), ObjectName::new(database, self.name.clone()));
+    pub(crate) fn pin_request(&self) -> PinRequest {
+        let request = PinRequest::new(self.kind.clone(), self.name.clone());
         match &self.partitions {
             None => request,
             Some(names) => {
@@ -29,8 +32,9 @@ impl Selected {
 }
 
 impl Engine {
-    /// The objects that `items` mean, sorted as StarRocks lists them: named
-    /// items first in their order, expansions by name.
+    /// The objects that `items` mean: named items first in their order,
+    /// expansions by name; without items everything that a backup of a
+    /// database takes.
     pub(crate) async fn select_for_backup(
         &self,
         database: &str,
@@ -41,28 +45,27 @@ impl Engine {
         match items {
             None => {
                 for object in &present {
-                    let taken = self.0.kinds.get(&object.kind).is_some_and(|k| k.in_database_backup);
-                    if !taken {
-                        return Err(cannot_back_up(object));
+                    let descriptor = self.0.kinds.get(&object.kind).ok_or_else(|| cannot_back_up(object))?;
+                    if descriptor.in_database_backup {
+                        selected.push(whole(object, false));
                     }
-                    selected.push(whole(object));
                 }
             }
             Some(items) => {
                 for item in items {
                     if let What::One { name, partitions, .. } = &item.what {
-                        let one =
-                            self.select_one(database, &present, item, name, partitions.as_ref()).await?;
-                        if selected.iter().any(|s| s.name == one.name && s.kind == one.kind) {
+                        let found =
+                            self.select_named(database, &present, item, name, partitions.as_ref()).await?;
+                        if found.iter().any(|one| selected.iter().any(|s| s.is(&one.kind, &one.name))) {
                             return Err(SqlError::analyze(format!("Duplicated table: {name}")));
                         }
-                        selected.push(one);
+                        selected.extend(found);
                     }
                 }
                 for item in items.iter().filter(|item| item.what == What::All) {
                     for object in present.iter().filter(|o| Some(&o.kind) == item.kind.as_ref()) {
-                        if !selected.iter().any(|s| s.name == object.name.name && s.kind == object.kind) {
-                            selected.push(whole(object));
+                        if !selected.iter().any(|s| s.is(&object.kind, &object.name)) {
+                            selected.push(whole(object, false));
                         }
                     }
                 }
@@ -74,40 +77,64 @@ impl Engine {
         Ok(selected)
     }
 
-    async fn select_one(
+    /// The external catalogs that a BACKUP means: those named, or all.
+    pub(crate) async fn select_catalogs(&self, names: Option<&[String]>) -> Result<Vec<Selected>, SqlError> {
+        let mut present = self.0.warehouse.objects("").await.map_err(from_core)?;
+        present.retain(|object| self.namespace(&object.kind) == Namespace::Catalog);
+        let Some(names) = names else {
+            if present.is_empty() {
+                return Err(common_analysis("No external catalog can be backed up: there is none"));
+            }
+            return Ok(present.iter().map(|object| whole(object, false)).collect());
+        };
+        let mut selected: Vec<Selected> = Vec::new();
+        for name in names {
+            let object = present
+                .iter()
+                .find(|object| object.name.name == *name)
+                .ok_or_else(|| common_analysis(format!("External catalog {name} does not exist")))?;
+            if selected.iter().any(|s| s.is(&object.kind, &object.name)) {
+                return Err(SqlError::analyze(format!("Duplicated external catalog: {name}")));
+            }
+            selected.push(whole(object, true));
+        }
+        Ok(selected)
+    }
+
+    async fn select_named(
         &self,
         database: &str,
         present: &[ObjectSummary],
         item: &Selection,
         name: &str,
         partitions: Option<&PartitionNames>,
-    ) -> Result<Selected, SqlError> {
-        // The type word is not compared with the object's kind: tables, views
-        // and materialized views share one namespace, and StarRocks resolves
-        // by name. Functions have a namespace of their own.
+    ) -> Result<Vec<Selected>, SqlError> {
         let namespace = item.kind.as_ref().map_or(Namespace::Relation, |k| self.namespace(k));
-        let object = present
-            .iter()
-            .find(|o| self.namespace(&o.kind) == namespace && o.name.name == name)
-            .ok_or_else(|| match namespace {
+        let found: Vec<&ObjectSummary> =
+            present.iter().filter(|o| self.is_named(&o.kind, &o.name, namespace, name)).collect();
+        let Some(first) = found.first() else {
+            return Err(match namespace {
                 Namespace::Function => common(format!("Invalid backup function(s), function name: {name}")),
                 _ => SqlError::analyze(format!("Incorrect table name '{name}'")),
-            })?;
-        let descriptor = self.0.kinds.get(&object.kind).ok_or_else(|| cannot_back_up(object))?;
-        let Some(partitions) = partitions else { return Ok(whole(object)) };
+            });
+        };
+        let descriptor = self.0.kinds.get(&first.kind).ok_or_else(|| cannot_back_up(first))?;
+        let Some(partitions) = partitions else {
+            return Ok(found.into_iter().map(|object| whole(object, true)).collect());
+        };
         if !descriptor.has_data {
             return Err(SqlError::analyze(format!("Incorrect table name '{name}': it has no partitions")));
         }
         if partitions.temporary {
             return Err(common("Do not support backing up temp partitions"));
         }
-        let found = self
+        let here = self
             .0
             .warehouse
             .partitions(&ObjectName::new(database, name), Some(&partitions.names))
             .await
             .map_err(from_core)?;
-        let stored: Vec<&str> = found.iter().filter_map(|p| p.get("name").and_then(|n| n.as_str())).collect();
+        let stored: Vec<&str> = here.iter().filter_map(|p| p.get("name").and_then(|n| n.as_str())).collect();
         let mut names = Vec::with_capacity(partitions.names.len());
         for asked in &partitions.names {
             let stored =
@@ -116,12 +143,70 @@ impl Engine {
                 })?;
             names.push((*stored).to_owned());
         }
-        Ok(Selected { kind: object.kind.clone(), name: name.to_owned(), partitions: Some(names) })
+        Ok(vec![Selected { partitions: Some(names), ..whole(first, true) }])
+    }
+
+    /// Puts every object behind those it refers to, and says what is referred
+    /// to and not there.
+    ///
+    /// # Errors
+    /// When objects refer to each other in a circle, and when a kind refuses
+    /// to be backed up by name without what it refers to.
+    pub(crate) async fn arrange_for_backup(
+        &self,
+        selected: Vec<Selected>,
+    ) -> Result<(Vec<Selected>, Vec<String>), SqlError> {
+        let mut notes = Vec::new();
+        let mut nodes = Vec::with_capacity(selected.len());
+        for one in &selected {
+            let references = match self.references_of(one).await {
+                Ok(references) => references,
+                Err(error) => {
+                    notes.push(format!("what {} refers to cannot be read: {error}", one.name));
+                    Vec::new()
+                }
+            };
+            nodes.push(Node { kind: one.kind.clone(), name: one.name.clone(), references });
+        }
+        for (place, missing) in self.missing_references(&nodes).await.map_err(from_core)? {
+            let Some(one) = selected.get(place) else { continue };
+            let refusal = self.codec(&one.kind).map_err(from_core)?.refuse_without(&one.name, &missing);
+            if let (true, Some(text)) = (one.by_name, refusal) {
+                return Err(SqlError::analyze(text));
+            }
+            notes.push(format!(
+                "{} {} refers to {missing}, which does not exist",
+                self.kind_words(&one.kind),
+                one.name
+            ));
+        }
+        let order = self.dependency_order(&nodes, |_| 0).map_err(|e| common(e.message().to_owned()))?;
+        let ordered = order.into_iter().filter_map(|place| selected.get(place).cloned()).collect();
+        Ok((ordered, notes))
+    }
+
+    async fn references_of(&self, one: &Selected) -> rockhold_core::Result<Vec<rockhold_core::ObjectRef>> {
+        let descriptor = self.descriptor(&one.kind)?;
+        if !descriptor.refers {
+            return Ok(Vec::new());
+        }
+        // One that is gone is named when it is pinned.
+        let Some(object) = self.0.warehouse.object(descriptor.namespace, &one.name).await? else {
+            return Ok(Vec::new());
+        };
+        let codec = self.codec(&one.kind)?;
+        codec.references(&one.name, &codec.encode(&object)?)
     }
 }
 
-fn whole(object: &ObjectSummary) -> Selected {
-    Selected { kind: object.kind.clone(), name: object.name.name.clone(), partitions: None }
+impl Selected {
+    fn is(&self, kind: &KindId, name: &ObjectName) -> bool {
+        self.kind == *kind && self.name == *name
+    }
+}
+
+fn whole(object: &ObjectSummary, by_name: bool) -> Selected {
+    Selected { kind: object.kind.clone(), name: object.name.clone(), partitions: None, by_name }
 }
 
 fn cannot_back_up(object: &ObjectSummary) -> SqlError {

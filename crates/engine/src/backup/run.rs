@@ -1,12 +1,13 @@
 //! A backup from PENDING to its end.
 
 use crate::backup::sink::{UploadContext, UploadSink};
-use crate::backup::{BackupJob, owner};
+use crate::backup::{BackupJob, Bases, KnownFiles, owner};
 use crate::engine::RunningJob;
 use crate::job::{FINISHED, backup_state};
+use crate::select::Selected;
 use rockhold_core::format::{
-    Children, Claim, Ending, EntryReader, Heartbeat, ObjectEntry, ObjectEntryWriter, PageWriter,
-    PartitionEntry, SnapshotDocument, write_object,
+    Children, Claim, Ending, Heartbeat, ObjectEntry, ObjectEntryWriter, PageWriter, PartitionEntry,
+    SnapshotDocument, SnapshotKind, write_object,
 };
 use rockhold_core::{Cut, Document, Error, ErrorKind, LiveObject, PinRequest, Result};
 use std::collections::{BTreeMap, BTreeSet};
@@ -86,21 +87,27 @@ fn keep_alive(running: &RunningJob, mut heartbeat: Heartbeat) -> tokio::task::Jo
 async fn work(running: &mut RunningJob, job: &BackupJob) -> Result<()> {
     let engine = running.engine.clone();
     let (warehouse, clock) = (&engine.0.warehouse, &engine.0.clock);
+    // External catalogs have no data: StarRocks goes from PENDING to SAVE_META.
+    let moves = job.kind == SnapshotKind::Database;
     running.cancel.check()?;
     running.record.number = engine.0.state.next_number().await?;
 
-    running.enter(backup_state::SNAPSHOTING, |_| ()).await?;
+    if moves {
+        running.enter(backup_state::SNAPSHOTING, |_| ()).await?;
+    }
     let cut = {
         let permit = engine.0.pools.make_snapshot.acquire();
         let _permit = permit.await.map_err(|e| Error::internal("the snapshot pool is closed").because(e))?;
-        let database = &running.record.database;
-        let requests: Vec<PinRequest> = job.selected.iter().map(|s| s.pin_request(database)).collect();
+        let requests: Vec<PinRequest> = job.selected.iter().map(Selected::pin_request).collect();
         running.cancel.run(warehouse.pin(running.id(), requests)).await?
     };
-    let now = clock.now();
-    running.enter(backup_state::UPLOAD_SNAPSHOT, |d| d.snapshot_finished = Some(now)).await?;
+    if moves {
+        let now = clock.now();
+        running.enter(backup_state::UPLOAD_SNAPSHOT, |d| d.snapshot_finished = Some(now)).await?;
+    }
 
-    let bases = Bases::read(running, job).await?;
+    let wanted: BTreeSet<_> = job.selected.iter().map(|s| (s.kind.clone(), s.name.clone())).collect();
+    let (bases, mut notes) = Bases::read(&job.opened, job.claim.bases(), &wanted, &running.cancel).await?;
     let pages = Arc::new(PageWriter::new(job.opened.repository.clone(), running.id()));
     let config = &engine.0.config;
     let context = Arc::new(UploadContext {
@@ -113,19 +120,26 @@ async fn work(running: &mut RunningJob, job: &BackupJob) -> Result<()> {
         max_in_flight: config.upload_workers() * config.window.max(1),
         cancel: running.cancel.clone(),
         progress: running.progress.clone(),
-        trusted: job.claim.bases().iter().map(|b| b.job).collect::<BTreeSet<_>>(),
-        adopted: job.claim.adopts().iter().copied().collect(),
+        known: KnownFiles {
+            repository: job.opened.repository.clone(),
+            repository_id: job.opened.document.id,
+            state: engine.0.state.clone(),
+            cancel: running.cancel.clone(),
+            trusted: job.claim.bases().iter().map(|b| b.job).collect(),
+            adopted: job.claim.adopts().iter().copied().collect(),
+        },
         next_number: AtomicU64::new(0),
         uploaded_bytes: AtomicU64::new(0),
         fresh: Mutex::new(Vec::new()),
     });
 
-    running.enter(backup_state::UPLOADING, |_| ()).await?;
+    if moves {
+        running.enter(backup_state::UPLOADING, |_| ()).await?;
+    }
     let mut objects = ObjectEntryWriter::new(pages.clone());
     let mut counts = BTreeMap::new();
-    let mut notes = Vec::new();
     for (index, object) in cut.objects().iter().enumerate() {
-        let base = bases.of(object);
+        let base = bases.of(&object.kind, &object.name);
         let entry = one_object(running, &context, &pages, &*cut, index, object, base, &mut notes).await?;
         *counts.entry(entry.kind.clone()).or_insert(0) += 1;
         objects.push(entry).await?;
@@ -134,7 +148,7 @@ async fn work(running: &mut RunningJob, job: &BackupJob) -> Result<()> {
     let now = clock.now();
     running
         .enter(backup_state::SAVE_META, |d| {
-            d.transfer_finished = Some(now);
+            d.transfer_finished = moves.then_some(now);
             d.notes.append(&mut notes);
         })
         .await?;
@@ -209,67 +223,4 @@ async fn some_partitions(cut: &dyn Cut, index: usize) -> Result<Vec<serde_json::
     }
     found.truncate(SQL_PARTITIONS);
     Ok(found)
-}
-
-/// The entries of the base snapshots, for the objects that are backed up: of
-/// each object the newest.
-struct Bases(BTreeMap<(rockhold_core::KindId, rockhold_core::ObjectName), ObjectEntry>);
-
-impl Bases {
-    async fn read(running: &mut RunningJob, job: &BackupJob) -> Result<Self> {
-        let mut found = BTreeMap::new();
-        let database = running.record.database.clone();
-        let wanted: BTreeSet<_> = job
-            .selected
-            .iter()
-            .map(|s| (s.kind.clone(), rockhold_core::ObjectName::new(database.clone(), s.name.clone())))
-            .collect();
-        for base in job.claim.bases() {
-            if found.len() == wanted.len() {
-                break;
-            }
-            match Self::read_one(running, job, base, &wanted, &mut found).await {
-                Ok(()) => {}
-                // A base is a help, not a need: a damaged or vanished one is left out.
-                Err(error)
-                    if matches!(
-                        error.kind(),
-                        ErrorKind::Corrupt | ErrorKind::NotFound | ErrorKind::Unsupported
-                    ) =>
-                {
-                    tracing::warn!(?error, label = %base.label, "a base snapshot cannot be used");
-                    let note =
-                        format!("snapshot {} is damaged and was not used as a base: {error}", base.label);
-                    running.enter(backup_state::UPLOAD_SNAPSHOT, |d| d.notes.push(note)).await?;
-                }
-                Err(error) => return Err(error),
-            }
-        }
-        Ok(Self(found))
-    }
-
-    async fn read_one(
-        running: &RunningJob,
-        job: &BackupJob,
-        base: &rockhold_core::format::BaseRef,
-        wanted: &BTreeSet<(rockhold_core::KindId, rockhold_core::ObjectName)>,
-        found: &mut BTreeMap<(rockhold_core::KindId, rockhold_core::ObjectName), ObjectEntry>,
-    ) -> Result<()> {
-        let snapshot = running.cancel.run(job.opened.labels.read_snapshot(&base.label, None)).await?;
-        if snapshot.document.job != base.job {
-            return Err(Error::not_found("the base snapshot was replaced"));
-        }
-        let mut reader = EntryReader::objects(job.opened.repository.clone(), snapshot.document.objects);
-        while let Some(entry) = running.cancel.run(reader.next()).await? {
-            let key = (entry.kind.clone(), entry.name.clone());
-            if wanted.contains(&key) {
-                found.entry(key).or_insert(entry);
-            }
-        }
-        Ok(())
-    }
-
-    fn of(&self, object: &LiveObject) -> Option<&ObjectEntry> {
-        self.0.get(&(object.kind.clone(), object.name.clone()))
-    }
 }

@@ -1,18 +1,19 @@
 //! Partitions of one object into the snapshot: what is unchanged is kept,
 //! what changed is uploaded, in order and within bounds.
 
+use crate::backup::known::KnownFiles;
 use crate::backup::upload::Upload;
 use crate::{CancelToken, job::Progress};
 use async_trait::async_trait;
 use rockhold_core::format::{
-    Children, EntryReader, FileEntry, FileWriter, PageRef, PageWriter, PartitionEntry, PartitionPlanner,
-    PartitionWriter, PlanStep, Totals, data_key,
+    Children, FileEntry, FileWriter, PageRef, PageWriter, PartitionEntry, PartitionPlanner, PartitionWriter,
+    PlanStep, Totals, data_key,
 };
 use rockhold_core::{
-    Cut, DataPart, Digest, Error, JobId, ObjectName, PinnedFile, PinnedPartition, RepositoryId, Result,
+    Cut, DataPart, Error, JobId, ObjectName, PinnedFile, PinnedPartition, RepositoryId, Result,
     SharedRepository, SharedState, SnapshotSink,
 };
-use std::collections::{BTreeSet, HashMap, VecDeque};
+use std::collections::VecDeque;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use tokio::sync::{Mutex, Semaphore};
@@ -20,10 +21,6 @@ use tokio::task::JoinHandle;
 
 /// How many files of a partition are listed at once.
 const BATCH: usize = 256;
-
-/// At most this many files of one partition's base are looked at. Beyond it
-/// files are found by the local cache or stored again.
-const BASE_LIMIT: usize = 100_000;
 
 /// At most this many entries wait to be written.
 const QUEUE_LIMIT: usize = 4096;
@@ -39,11 +36,7 @@ pub(crate) struct UploadContext {
     pub(crate) max_in_flight: usize,
     pub(crate) cancel: CancelToken,
     pub(crate) progress: Arc<Progress>,
-    /// The jobs whose files a cached entry may name: those of the base
-    /// snapshots that the claim names.
-    pub(crate) trusted: BTreeSet<JobId>,
-    /// The jobs whose files may be adopted once they are verified.
-    pub(crate) adopted: BTreeSet<JobId>,
+    pub(crate) known: KnownFiles,
     pub(crate) next_number: AtomicU64,
     pub(crate) uploaded_bytes: AtomicU64,
     /// Uploaded, not yet in the local cache.
@@ -169,21 +162,15 @@ impl<'a> UploadSink<'a> {
         base: Option<Box<PartitionEntry>>,
     ) -> Result<()> {
         self.context.progress.found(partition.files, partition.bytes);
-        let base = self.base_files(&partition.name, base).await?;
+        let base = self.context.known.of_base(&self.object, &partition.name, base).await?;
         self.queue.push_back(Queued::Begin(partition.clone()));
         let mut after = None;
         loop {
             let files = self.context.cancel.run(self.cut.files(&partition, after, BATCH)).await?;
             let Some(last) = files.last() else { break };
             after = Some(last.number);
-            let cached = self.cached(&files, &base).await?;
-            for (file, cached) in files.into_iter().zip(cached) {
-                let in_base = digest_of(&file).and_then(|d| base.get(&d).cloned());
-                let known = match (in_base, cached) {
-                    (Some(entry), _) => Some(entry),
-                    (None, Some(entry)) if self.usable(&entry, &file).await? => Some(entry),
-                    _ => None,
-                };
+            let known = self.context.known.find(&files, &base).await?;
+            for (file, known) in files.into_iter().zip(known) {
                 match known {
                     Some(entry) => self.queue.push_back(Queued::Known(Box::new(placed(entry, &file)))),
                     None => self.spawn(file)?,
@@ -195,84 +182,6 @@ impl<'a> UploadSink<'a> {
         }
         self.queue.push_back(Queued::End);
         Ok(())
-    }
-
-    /// The files of the base's partition, by digest.
-    async fn base_files(
-        &self,
-        partition: &str,
-        base: Option<Box<PartitionEntry>>,
-    ) -> Result<HashMap<Digest, FileEntry>> {
-        let mut found = HashMap::new();
-        let Some(base) = base else { return Ok(found) };
-        let mut reader =
-            EntryReader::files(self.context.repository.clone(), &self.object, partition, base.files);
-        while found.len() < BASE_LIMIT {
-            match self.context.cancel.run(reader.next()).await {
-                Ok(Some(entry)) => {
-                    found.insert(entry.logical_digest(), entry);
-                }
-                Ok(None) => break,
-                // A base that cannot be read helps less; the new snapshot does not depend on it.
-                Err(error) if error.kind() == rockhold_core::ErrorKind::Corrupt => {
-                    tracing::warn!(?error, "a base snapshot is damaged");
-                    break;
-                }
-                Err(error) => return Err(error),
-            }
-        }
-        Ok(found)
-    }
-
-    /// What the local cache knows of files that the base's partition has not.
-    async fn cached(
-        &self,
-        files: &[PinnedFile],
-        base: &HashMap<Digest, FileEntry>,
-    ) -> Result<Vec<Option<FileEntry>>> {
-        let context = &self.context;
-        if context.trusted.is_empty() && context.adopted.is_empty() {
-            return Ok(vec![None; files.len()]);
-        }
-        let unknown = |file: &PinnedFile| digest_of(file).filter(|d| !base.contains_key(d));
-        let asked: Vec<Digest> = files.iter().filter_map(unknown).collect();
-        if asked.is_empty() {
-            return Ok(vec![None; files.len()]);
-        }
-        let jobs: Vec<JobId> = context.trusted.iter().chain(&context.adopted).copied().collect();
-        let mut answers = context.state.known_files(context.repository_id, &jobs, &asked).await?.into_iter();
-        Ok(files.iter().map(|file| unknown(file).and_then(|_| answers.next().flatten())).collect())
-    }
-
-    /// Whether an entry from the cache may be named. What a base snapshot
-    /// names is kept alive by the claim; the cache may know files that are gone,
-    /// so it is believed for the jobs of the bases only, and for a dead job
-    /// after reading the file.
-    async fn usable(&self, entry: &FileEntry, file: &PinnedFile) -> Result<bool> {
-        match job_of(entry) {
-            Some(job) if self.context.trusted.contains(&job) => Ok(true),
-            Some(job) if self.context.adopted.contains(&job) => self.verified(entry, file).await,
-            _ => Ok(false),
-        }
-    }
-
-    async fn verified(&self, entry: &FileEntry, file: &PinnedFile) -> Result<bool> {
-        use futures::StreamExt;
-        let request = rockhold_core::GetRequest::new(entry.key.clone());
-        let mut reader = match self.context.cancel.run(self.context.repository.get(request)).await {
-            Ok(reader) => reader,
-            Err(error) if error.kind() == rockhold_core::ErrorKind::Cancelled => return Err(error),
-            Err(_) => return Ok(false),
-        };
-        let mut hasher = rockhold_core::Hasher::new();
-        while let Some(bytes) = reader.stream.next().await {
-            self.context.cancel.check()?;
-            match bytes {
-                Ok(bytes) => hasher.update(&bytes),
-                Err(_) => return Ok(false),
-            }
-        }
-        Ok(Some(hasher.finish()) == digest_of(file))
     }
 
     fn spawn(&mut self, file: PinnedFile) -> Result<()> {
@@ -380,13 +289,6 @@ impl SnapshotSink for UploadSink<'_> {
     }
 }
 
-fn digest_of(file: &PinnedFile) -> Option<Digest> {
-    match &file.part {
-        DataPart::LocalFile { digest, .. } => Some(*digest),
-        _ => None,
-    }
-}
-
 /// A known file in the place that the pinned one has.
 fn placed(entry: FileEntry, file: &PinnedFile) -> FileEntry {
     FileEntry {
@@ -396,10 +298,4 @@ fn placed(entry: FileEntry, file: &PinnedFile) -> FileEntry {
         rollup: file.rollup.clone(),
         ..entry
     }
-}
-
-/// The job that wrote a data file, from its key.
-pub(crate) fn job_of(entry: &FileEntry) -> Option<JobId> {
-    let mut segments = entry.key.segments();
-    (segments.next() == Some("data")).then(|| segments.next()?.parse().ok()).flatten()
 }

@@ -1,10 +1,14 @@
 //! RESTORE: submitted here, run in the background.
 
 mod download;
+mod estimate;
+mod groups;
 mod plan;
 mod run;
 mod select;
 mod sink;
+
+pub(crate) use estimate::estimate;
 
 use crate::backup::slot_error;
 use crate::error::{common, from_core};
@@ -13,7 +17,7 @@ use crate::repositories::Opened;
 use crate::{Engine, JobHandle, RestoreRequest, RestoreScope};
 use plan::{chosen_entries, resolve_partitions};
 use rockhold_core::format::{EntryReader, ObjectEntry, SnapshotDocument, SnapshotKind, read_document};
-use rockhold_core::{Error, JobId, JobKind, JobRecord, Result};
+use rockhold_core::{Error, Guarantee, JobId, JobKind, JobRecord, Result};
 use rockhold_sql::SqlError;
 use rockhold_sql::analyze::names;
 use select::{Chosen, Stored};
@@ -22,10 +26,20 @@ use std::collections::BTreeSet;
 /// What a running restore works with.
 pub(crate) struct RestoreJob {
     pub(crate) opened: Opened,
+    pub(crate) kind: SnapshotKind,
+    /// How much of the snapshot is of one instant.
+    pub(crate) cut: Guarantee,
     pub(crate) chosen: Vec<Chosen>,
     /// Of each chosen object: its entry and the partitions taken.
     pub(crate) entries: Vec<(ObjectEntry, Option<BTreeSet<String>>)>,
     pub(crate) replication_num: Option<u32>,
+}
+
+/// A RESTORE whose names were checked against the snapshot.
+pub(crate) struct PreparedRestore {
+    /// The target database; empty for external catalogs.
+    pub(crate) database: String,
+    pub(crate) job: RestoreJob,
 }
 
 impl Engine {
@@ -36,74 +50,15 @@ impl Engine {
     /// the target database.
     pub async fn submit_restore(&self, request: RestoreRequest) -> Result<JobHandle, SqlError> {
         self.0.state.take_ownership().await.map_err(from_core)?;
-        let opened = self.require_repository(&request.repository).await?;
-        let label = request.label.clone();
-        let info = |e: Error| {
-            common(format!(
-                "Failed to get info of snapshot '{label}' because: {e}. Maybe specified wrong backup timestamp"
-            ))
-        };
-        let snapshot = opened.labels.read_snapshot(&label, Some(&request.timestamp)).await.map_err(info)?;
-        let document = snapshot.document;
-        let (source, target, items) = match &request.scope {
-            RestoreScope::Catalogs(_) if document.kind == SnapshotKind::Database => {
-                return Err(common("This is not a snapshot for external catalog restore"));
-            }
-            RestoreScope::Database { source, .. } if document.kind == SnapshotKind::ExternalCatalogs => {
-                return Err(match source {
-                    Some(_) => common("Cannot specify database for external catalog snapshot"),
-                    None => crate::execute::no_catalogs(),
-                });
-            }
-            RestoreScope::Catalogs(_) => return Err(crate::execute::no_catalogs()),
-            RestoreScope::Database { source, target, items } => (source, target, items),
-        };
-        let database = target.clone().unwrap_or_else(|| document.database.clone());
-        names::check_database(&database)?;
-        self.require_free_slot(&database).await?;
-        if let Some(source) = source
-            && *source != document.database
-        {
-            return Err(common(format!(
-                "Target database: {source} is not existed in snapshot: it holds database {}",
-                document.database
-            )));
+        let PreparedRestore { database, job } = self.prepare_restore(&request, true).await?;
+        let mut objects = Vec::with_capacity(job.chosen.len());
+        for (one, (entry, partitions)) in job.chosen.iter().zip(&job.entries) {
+            let shown = self.job_object(&job.opened, one, entry, partitions.as_ref()).await;
+            objects.push(shown.map_err(from_core)?);
         }
-        let stored = stored_objects(&opened, &document).await.map_err(info)?;
-        let chosen = self.choose_for_restore(&label, &stored, items.as_deref(), &database)?;
-        for one in &chosen {
-            if self.codec(&one.kind).is_err() {
-                return Err(common(format!(
-                    "Table: {} cannot support backup restore, type: {}",
-                    one.name.name,
-                    one.kind.as_str().to_ascii_uppercase()
-                )));
-            }
-        }
-        let entries =
-            chosen_entries(&opened.repository, document.objects.clone(), &chosen).await.map_err(info)?;
-        let mut resolved = Vec::with_capacity(entries.len());
-        let mut objects = Vec::with_capacity(entries.len());
-        for (entry, one) in entries.into_iter().zip(&chosen) {
-            let partitions = match &one.partitions {
-                None => None,
-                Some(asked) => {
-                    Some(resolve_partitions(&opened.repository, &entry, asked, &label).await.map_err(
-                        |e| match e.kind() {
-                            rockhold_core::ErrorKind::NotFound => common(e.message().to_owned()),
-                            _ => from_core(e),
-                        },
-                    )?)
-                }
-            };
-            objects
-                .push(self.job_object(&opened, one, &entry, partitions.as_ref()).await.map_err(from_core)?);
-            resolved.push((entry, partitions));
-        }
-
         let now = self.0.clock.now();
         let timeout = request.timeout.unwrap_or(self.0.config.backup_job_default_timeout);
-        let mut detail = JobDetail::new(objects, request.timestamp.clone(), timeout);
+        let mut detail = JobDetail::new(objects, request.timestamp, timeout);
         detail.allow_load = request.allow_load;
         detail.replication_num = request.replication_num.unwrap_or(3);
         let record = JobRecord {
@@ -118,11 +73,118 @@ impl Engine {
             created: now,
             detail: crate::engine::detail_value(&detail).map_err(from_core)?,
         };
-        self.0.state.submit(&record).await.map_err(slot_error)?;
+        self.0.state.submit(&record).await.map_err(|e| slot_error(&record.database, e))?;
         let (handle, running) = self.adopt_job(record);
-        let job = RestoreJob { opened, chosen, entries: resolved, replication_num: request.replication_num };
         tokio::spawn(run::run(running, job));
         Ok(handle)
+    }
+
+    /// Everything about a RESTORE that can be refused before its job begins,
+    /// in StarRocks's order. Changes nothing. `slot` says whether a running
+    /// job of the database refuses it.
+    pub(crate) async fn prepare_restore(
+        &self,
+        request: &RestoreRequest,
+        slot: bool,
+    ) -> Result<PreparedRestore, SqlError> {
+        let opened = self.require_repository(&request.repository).await?;
+        let label = &request.label;
+        let info = |e: Error| {
+            common(format!(
+                "Failed to get info of snapshot '{label}' because: {e}. Maybe specified wrong backup timestamp"
+            ))
+        };
+        let snapshot = opened.labels.read_snapshot(label, Some(&request.timestamp)).await.map_err(info)?;
+        let document = snapshot.document;
+        let (database, chosen) = match document.kind {
+            SnapshotKind::Database => {
+                self.choose_of_database(request, &opened, &document, slot, info).await?
+            }
+            SnapshotKind::ExternalCatalogs => {
+                self.choose_of_catalogs(request, &opened, &document, slot, info).await?
+            }
+        };
+        for one in &chosen {
+            if self.codec(&one.kind).is_err() {
+                return Err(common(format!(
+                    "Table: {} cannot support backup restore, type: {}",
+                    one.name.name,
+                    one.kind.as_str().to_ascii_uppercase()
+                )));
+            }
+        }
+        let found =
+            chosen_entries(&opened.repository, document.objects.clone(), &chosen).await.map_err(info)?;
+        let mut entries = Vec::with_capacity(found.len());
+        for (entry, one) in found.into_iter().zip(&chosen) {
+            let partitions = match &one.partitions {
+                None => None,
+                Some(asked) => {
+                    Some(resolve_partitions(&opened.repository, &entry, asked, label).await.map_err(|e| {
+                        match e.kind() {
+                            rockhold_core::ErrorKind::NotFound => common(e.message().to_owned()),
+                            _ => from_core(e),
+                        }
+                    })?)
+                }
+            };
+            entries.push((entry, partitions));
+        }
+        let (kind, cut, replication_num) = (document.kind, document.cut, request.replication_num);
+        let job = RestoreJob { opened, kind, cut, chosen, entries, replication_num };
+        Ok(PreparedRestore { database, job })
+    }
+
+    async fn choose_of_database(
+        &self,
+        request: &RestoreRequest,
+        opened: &Opened,
+        document: &SnapshotDocument,
+        slot: bool,
+        info: impl Fn(Error) -> SqlError,
+    ) -> Result<(String, Vec<Chosen>), SqlError> {
+        let RestoreScope::Database { source, target, items } = &request.scope else {
+            return Err(common("This is not a snapshot for external catalog restore"));
+        };
+        let database = target.clone().unwrap_or_else(|| document.database.clone());
+        names::check_database(&database)?;
+        if slot {
+            self.require_free_slot(&database).await?;
+        }
+        if let Some(source) = source
+            && *source != document.database
+        {
+            return Err(common(format!(
+                "Target database: {source} is not existed in snapshot: it holds database {}",
+                document.database
+            )));
+        }
+        let stored = stored_objects(opened, document).await.map_err(info)?;
+        let chosen = self.choose_for_restore(&request.label, &stored, items.as_deref(), &database)?;
+        Ok((database, chosen))
+    }
+
+    /// A snapshot of external catalogs; without a catalog clause all of them.
+    async fn choose_of_catalogs(
+        &self,
+        request: &RestoreRequest,
+        opened: &Opened,
+        document: &SnapshotDocument,
+        slot: bool,
+        info: impl Fn(Error) -> SqlError,
+    ) -> Result<(String, Vec<Chosen>), SqlError> {
+        let list = match &request.scope {
+            RestoreScope::Catalogs(list) => list.as_deref(),
+            RestoreScope::Database { source: None, target: None, items: None } => None,
+            RestoreScope::Database { .. } => {
+                return Err(common("Cannot specify database for external catalog snapshot"));
+            }
+        };
+        if slot {
+            self.require_free_slot("").await?;
+        }
+        let stored = stored_objects(opened, document).await.map_err(info)?;
+        Ok((String::new(), self.choose_catalogs(&stored, list)?))
     }
 
     /// What SHOW RESTORE says of an object: at most the first hundred partitions.

@@ -1,13 +1,14 @@
 //! A restore from PENDING to its end.
 
+use crate::CancelToken;
 use crate::engine::RunningJob;
-use crate::job::{FINISHED, restore_state};
+use crate::job::{FINISHED, JobDetail, guarantee_note, restore_state};
 use crate::restore::RestoreJob;
 use crate::restore::plan::Planned;
 use crate::restore::sink::{DownloadContext, StageSink};
 use async_trait::async_trait;
-use rockhold_core::format::{EntryReader, PartitionEntry};
-use rockhold_core::{Error, JobOutcome, PartitionSource, RestoreOptions, Result};
+use rockhold_core::format::{EntryReader, PartitionEntry, SnapshotKind};
+use rockhold_core::{Error, JobOutcome, PartitionSource, RestoreOptions, Result, SharedRepository};
 use std::sync::Arc;
 
 /// Runs the job to its end, whatever happens on the way.
@@ -58,11 +59,25 @@ async fn work(running: &mut RunningJob, job: &RestoreJob) -> Result<()> {
     let options = RestoreOptions::new(job.replication_num);
     let database = running.record.database.clone();
     let planning =
-        engine.plan_restore(&job.opened.repository, &database, &job.chosen, job.entries.clone(), &options);
-    let (plan, planned) = running.cancel.run(planning).await?;
+        engine.plan_restore(&job.opened.repository, &database, &job.chosen, &job.entries, &options);
+    let (plan, planned, mut notes) = running.cancel.run(planning).await?.accept()?;
+    notes.extend(guarantee_note(job.cut.min(warehouse.guarantees().commit)));
+    for note in &notes {
+        tracing::info!(job = %running.id(), "{note}");
+    }
     warehouse.begin(running.id(), &plan).await?;
     let now = clock.now();
-    running.enter(restore_state::SNAPSHOTING, |d| d.meta_prepared = Some(now)).await?;
+    let prepared = |d: &mut JobDetail| {
+        d.meta_prepared = Some(now);
+        d.notes = notes;
+    };
+    // External catalogs have no data: StarRocks goes from PENDING to COMMITTING.
+    if job.kind == SnapshotKind::ExternalCatalogs {
+        running.cancel.check()?;
+        running.enter(restore_state::COMMITTING, prepared).await?;
+        return warehouse.commit(running.id()).await;
+    }
+    running.enter(restore_state::SNAPSHOTING, prepared).await?;
     let now = clock.now();
     running.enter(restore_state::DOWNLOAD, |d| d.snapshot_finished = Some(now)).await?;
 
@@ -98,8 +113,7 @@ async fn stage_object(
     let engine = &running.engine;
     let name = planned.entry.name.clone();
     let Some(writer) = engine.writer(&planned.entry.kind) else { return Ok(()) };
-    let mut source =
-        Source { reader: planned.reader(&job.opened.repository), cancel: running.cancel.clone() };
+    let mut source = Source::new(planned, &job.opened.repository, running.cancel.clone());
     let mut sink = StageSink::new(context.clone(), target, name.clone());
     let read = writer.read(&planned.entry, &planned.document, &mut source, &mut sink).await;
     match read {
@@ -113,9 +127,15 @@ async fn stage_object(
 }
 
 /// The partitions that were selected, one verified page at a time.
-struct Source {
+pub(crate) struct Source {
     reader: EntryReader<PartitionEntry>,
-    cancel: crate::CancelToken,
+    cancel: CancelToken,
+}
+
+impl Source {
+    pub(crate) fn new(planned: &Planned, repository: &SharedRepository, cancel: CancelToken) -> Self {
+        Self { reader: planned.reader(repository), cancel }
+    }
 }
 
 #[async_trait]

@@ -123,12 +123,13 @@ impl RestoreSink for StageSink {
                     .map_err(|e| Error::internal("the download pool is closed").because(e))?;
                 shared.cancel.check()?;
                 let download = Download {
-                    repository: &*shared.repository,
-                    warehouse: &*shared.warehouse,
+                    repository: shared.repository.clone(),
+                    warehouse: shared.warehouse.clone(),
                     job: shared.job,
-                    entry: &file,
-                    cancel: &shared.cancel,
-                    progress: &shared.progress,
+                    entry: file,
+                    pool: shared.pool.clone(),
+                    cancel: shared.cancel.clone(),
+                    progress: shared.progress.clone(),
                 };
                 download.run().await
             });

@@ -6,5 +6,8 @@ mod change;
 mod damage;
 mod jobs;
 mod kill;
+mod kinds;
+mod meeting;
 mod process;
+mod selection;
 mod support;

@@ -1,11 +1,12 @@
 //! A warehouse with one table, a repository in memory, and faults in both.
 
+use crate::kinds::{TextCodec, kinds};
 use arrow::array::{Int32Array, RecordBatch, StringArray};
 use arrow::datatypes::{DataType as Arrow, Field, Schema};
 use async_trait::async_trait;
 use rockhold_core::{
     ErrorKind, JobRecord, KindId, MemoryRepository, Namespace, ObjectName, OpenRepository, OpenedRepository,
-    RepositoryFactory, Result,
+    Outcome, RepositoryFactory, Result, Row, SharedState, SharedWarehouse, SnapshotWriter,
 };
 use rockhold_engine::{Engine, EngineBuilder, EngineConfig, Executed, JobHandle};
 use rockhold_layers::{Counters, FaultPlan, Layers, Limiter, Passage};
@@ -13,7 +14,8 @@ use rockhold_model::{
     Column, DataType, Distribution, KeyModel, Partition, PartitionValue, Partitioning, TableDefinition,
 };
 use rockhold_object_table::{TableCodec, TableWriter};
-use rockhold_sql::{SqlError, parse_one};
+use rockhold_sql::ast::Statement;
+use rockhold_sql::{KindWords, Parser, SqlError};
 use rockhold_warehouse_store::{Change, Fault as StoreFault, NewObject, OpenOptions, Store};
 use std::cell::RefCell;
 use std::collections::BTreeMap;
@@ -95,6 +97,10 @@ pub(crate) async fn open_with(
     // The tasks of a world that died let go of the directory a moment later.
     options.lock_wait = std::time::Duration::from_secs(10);
     options.fault = Some(hook(plan.clone()));
+    options.kinds.register(rockhold_object_table::descriptor())?;
+    for kind in kinds() {
+        options.kinds.register(kind)?;
+    }
     let store = Store::open(dir, options).await?;
     let counters = Counters::new();
     let layers = {
@@ -113,18 +119,51 @@ pub(crate) async fn open_with(
         cancel_poll_ms: 3_600_000,
         ..EngineConfig::default()
     };
-    let engine = EngineBuilder::new(Arc::new(store.clone()), Arc::new(store.clone()))
+    let engine = builder(Arc::new(store.clone()), Arc::new(store.clone()))?
         .config(config)
-        .object_type(Arc::new(TableCodec::default()), Some(Arc::new(TableWriter::default())))?
         .storage(storage)?
         .layer(layers)
         .build();
     Ok(World { store, engine, counters })
 }
 
+/// An engine with tables and the kinds of `kinds.rs`.
+pub(crate) fn builder(warehouse: SharedWarehouse, state: SharedState) -> Result<EngineBuilder> {
+    let mut builder = EngineBuilder::new(warehouse, state)
+        .object_type(Arc::new(TableCodec::default()), Some(Arc::new(TableWriter::default())))?;
+    for kind in kinds() {
+        let writer: Option<Arc<dyn SnapshotWriter>> = match kind.has_data {
+            true => Some(Arc::new(TableWriter::new(kind.id.clone()))),
+            false => None,
+        };
+        builder = builder.object_type(Arc::new(TextCodec(kind)), writer)?;
+    }
+    Ok(builder)
+}
+
 impl World {
+    /// Reads a statement with the words of every kind that the engine knows.
+    pub(crate) fn parse(&self, sql: &str) -> Result<Statement, SqlError> {
+        Parser::with_kinds(KindWords::of(self.engine.kinds().iter())).parse_one(sql)
+    }
+
+    /// The rows of a statement that has some.
+    pub(crate) async fn rows(&self, sql: &str) -> Result<Vec<Row>, SqlError> {
+        match self.engine.execute(&self.parse(sql)?, None).await? {
+            Some(Executed::Outcome(Outcome::Rows(rows))) => Ok(rows.collect().await.unwrap()),
+            other => panic!("{sql} has no rows: {other:?}"),
+        }
+    }
+
+    /// Submits, waits, and gives the Status of the job, which must be CANCELLED.
+    pub(crate) async fn refused(&self, sql: &str) -> String {
+        let record = self.job(sql).await.unwrap();
+        assert_eq!(record.state, "CANCELLED", "{sql}");
+        rockhold_engine::job_status(&record)
+    }
+
     pub(crate) async fn submit(&self, sql: &str) -> Result<JobHandle, SqlError> {
-        match self.engine.execute(&parse_one(sql)?, None).await? {
+        match self.engine.execute(&self.parse(sql)?, None).await? {
             Some(Executed::Job(job)) => Ok(job),
             other => panic!("{sql} is not a job: {other:?}"),
         }
@@ -141,7 +180,7 @@ impl World {
     }
 
     pub(crate) async fn sql(&self, sql: &str) -> Result<(), SqlError> {
-        self.engine.execute(&parse_one(sql)?, None).await.map(|_| ())
+        self.engine.execute(&self.parse(sql)?, None).await.map(|_| ())
     }
 
     /// Rows of one file for every partition: their numbers begin at `first`.
@@ -202,12 +241,23 @@ impl World {
         self.sql(&format!("CREATE REPOSITORY r WITH BROKER ON LOCATION \"{location}\"")).await.unwrap();
     }
 
-    /// RESTORE of the snapshot `label`, with the timestamp that it has.
-    pub(crate) async fn restore_statement(&self, label: &str, target: &str) -> String {
+    /// The timestamp of a snapshot.
+    pub(crate) async fn timestamp(&self, label: &str) -> String {
         let filter = rockhold_engine::SnapshotFilter::Label(label.into());
         let rows = self.engine.show_snapshots("r", filter).await.unwrap().collect().await.unwrap();
         assert_eq!(rows[0][2].as_deref(), Some("OK"), "{rows:?}");
-        let timestamp = rows[0][1].clone().unwrap();
+        rows[0][1].clone().unwrap()
+    }
+
+    /// `tail` is what stands behind the repository of a RESTORE.
+    pub(crate) async fn restore(&self, label: &str, tail: &str) -> String {
+        let timestamp = self.timestamp(label.rsplit('.').next().unwrap()).await;
+        format!("RESTORE SNAPSHOT {label} FROM r {tail} PROPERTIES (\"backup_timestamp\" = \"{timestamp}\")")
+    }
+
+    /// RESTORE of the snapshot `label`, with the timestamp that it has.
+    pub(crate) async fn restore_statement(&self, label: &str, target: &str) -> String {
+        let timestamp = self.timestamp(label).await;
         format!(
             "RESTORE SNAPSHOT {label} FROM r DATABASE d{target} PROPERTIES (\"backup_timestamp\" = \"{timestamp}\")"
         )
