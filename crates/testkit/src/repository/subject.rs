@@ -54,6 +54,18 @@ impl Subject {
         must(self.repository.put(PutRequest::new(self.key(path), bytes)).await)
     }
 
+    /// Compares what a write told with what is there. A store may leave the
+    /// time of writing out of its answer to a write; all else must be the same.
+    ///
+    /// # Panics
+    /// When they differ.
+    #[track_caller]
+    pub fn assert_same(&self, told: &ObjectMeta, there: &ObjectMeta) {
+        let mut told = told.clone();
+        told.modified = told.modified.or(there.modified);
+        assert_eq!(told, *there);
+    }
+
     /// Writes an object, whatever is there.
     pub async fn overwrite(&self, path: &str, bytes: impl Into<Bytes>) -> ObjectMeta {
         let request = PutRequest::new(self.key(path), bytes).mode(WriteMode::Overwrite);

@@ -1,0 +1,201 @@
+//! From `s3://bucket/path` and properties to a repository.
+
+use crate::{
+    Credentials, Dialect, Endpoint, Location, Names, Network, S3Config, S3Repository, Sts,
+    properties::{CA_FILE, Given, IMDS_ENDPOINT, Property},
+};
+use async_trait::async_trait;
+use rockhold_core::{Error, OpenRepository, OpenedRepository, RepositoryFactory, Result};
+use std::{path::PathBuf, sync::Arc};
+
+const ACCESS_KEY: &str = "aws.s3.access_key";
+const SECRET_KEY: &str = "aws.s3.secret_key";
+const SESSION_TOKEN: &str = "aws.s3.session_token";
+const INSTANCE_PROFILE: &str = "aws.s3.use_instance_profile";
+const ROLE: &str = "aws.s3.iam_role_arn";
+const EXTERNAL_ID: &str = "aws.s3.external_id";
+const STS_REGION: &str = "aws.s3.sts.region";
+const STS_ENDPOINT: &str = "aws.s3.sts.endpoint";
+const DEFAULT_CHAIN: &str = "aws.s3.use_aws_sdk_default_behavior";
+const WEB_IDENTITY: &str = "aws.s3.use_web_identity_token_file";
+const REGION: &str = "aws.s3.region";
+const ENDPOINT: &str = "aws.s3.endpoint";
+const PATH_STYLE: &str = "aws.s3.enable_path_style_access";
+const SSL: &str = "aws.s3.enable_ssl";
+
+/// The documented keys, and the older ones of Hadoop's `s3a`.
+const KNOWN: &[Property] = &[
+    Property::new(&[ACCESS_KEY, "fs.s3a.access.key"]),
+    Property::new(&[SECRET_KEY, "fs.s3a.secret.key"]),
+    Property::new(&[SESSION_TOKEN, "fs.s3a.session.token"]),
+    Property::new(&[INSTANCE_PROFILE]),
+    Property::new(&[ROLE]),
+    Property::new(&[EXTERNAL_ID]),
+    Property::new(&[STS_REGION]),
+    Property::new(&[STS_ENDPOINT]),
+    Property::new(&[DEFAULT_CHAIN]),
+    Property::new(&[WEB_IDENTITY]),
+    Property::new(&[REGION, "fs.s3a.endpoint.region"]),
+    Property::new(&[ENDPOINT, "fs.s3a.endpoint"]),
+    Property::new(&[PATH_STYLE, "fs.s3a.path.style.access"]),
+    Property::new(&[SSL, "fs.s3a.connection.ssl.enabled"]),
+    Property::new(&[CA_FILE]),
+    Property::new(&[IMDS_ENDPOINT]),
+    Property::ignored(&["fs.s3a.connection.maximum"]),
+    Property::ignored(&["fs.s3a.impl.disable.cache"]),
+    Property::ignored(&["fs.s3a.impl"]),
+    Property::ignored(&["fs.s3a.aws.credentials.provider"]),
+];
+
+const NAMES: Names =
+    Names::new(ACCESS_KEY, SECRET_KEY, ENDPOINT, SSL).session_token(SESSION_TOKEN).region(REGION);
+
+/// Makes repositories on Amazon S3, on servers that speak its protocol
+/// (MinIO, Ceph, …), and on Google's S3 interface.
+#[derive(Clone, Debug, Default)]
+pub struct S3Factory {
+    network: Network,
+}
+
+impl S3Factory {
+    /// Takes names and time from elsewhere than the system.
+    #[must_use]
+    pub fn network(mut self, network: Network) -> Self {
+        self.network = network;
+        self
+    }
+
+    /// What location and properties say, without talking to anybody, and the
+    /// lines for the user.
+    ///
+    /// # Errors
+    /// `InvalidInput` naming the property.
+    pub fn config(&self, request: &OpenRepository) -> Result<(S3Config, Vec<String>)> {
+        let location = location(request)?;
+        let mut given = Given::check(request, KNOWN)?;
+        let endpoint = match given.endpoint(ENDPOINT)? {
+            None => {
+                if given.flag(SSL)? == Some(false) {
+                    given.warn(format!(
+                        "{SSL} has no effect without {ENDPOINT}: Amazon is spoken to with TLS"
+                    ));
+                }
+                None
+            }
+            Some(endpoint) => {
+                let endpoint = without_bucket(endpoint, &location, &mut given);
+                Some(given.with_tls(endpoint, SSL)?)
+            }
+        };
+        let dialect = match &endpoint {
+            Some(endpoint) if endpoint.is_google() => Dialect::s3("", NAMES).google(),
+            Some(endpoint) if !endpoint.is_amazon() => Dialect::s3("the server", NAMES),
+            _ => Dialect::s3("Amazon S3", NAMES),
+        };
+        let credentials = credentials(&mut given)?;
+        let mut config = S3Config::new(location, credentials, dialect);
+        let by_host = endpoint.as_ref().and_then(Endpoint::amazon_region).map(str::to_owned);
+        let google = endpoint.as_ref().is_some_and(Endpoint::is_google).then(|| "auto".to_owned());
+        config.region = given.text(REGION)?.or(by_host).or(google);
+        config.endpoint = endpoint;
+        config.path_style = given.flag(PATH_STYLE)?.filter(|on| *on);
+        config.ca_file = given.text(CA_FILE)?.map(PathBuf::from);
+        config.network = self.network.clone();
+        Ok((config, given.into_warnings()))
+    }
+}
+
+/// The location of a request, with its directory.
+///
+/// # Errors
+/// `InvalidInput`.
+pub fn location(request: &OpenRepository) -> Result<Location> {
+    let location = Location::parse(&request.location)?;
+    match &request.directory {
+        Some(name) => location.join(name),
+        None => Ok(location),
+    }
+}
+
+/// Takes the bucket out of an endpoint that begins with it, as consoles show it.
+pub fn without_bucket(endpoint: Endpoint, location: &Location, given: &mut Given<'_>) -> Endpoint {
+    match endpoint.host().strip_prefix(&format!("{}.", location.bucket().to_ascii_lowercase())) {
+        Some(rest) if rest.contains('.') => {
+            let line =
+                format!("the endpoint is taken as {rest}: the bucket is named by the location already");
+            let rest = rest.to_owned();
+            given.warn(line);
+            endpoint.with_host(rest)
+        }
+        _ => endpoint,
+    }
+}
+
+fn credentials(given: &mut Given<'_>) -> Result<Credentials> {
+    let on = |given: &Given<'_>, name| Ok::<_, Error>(given.flag(name)? == Some(true));
+    let imds_endpoint = given.endpoint(IMDS_ENDPOINT)?.map(|endpoint| endpoint.url());
+    let sts = Sts {
+        endpoint: given.endpoint(STS_ENDPOINT)?.map(|endpoint| endpoint.url()),
+        region: given.text(STS_REGION)?,
+    };
+    let has_keys = given.has(ACCESS_KEY)? || given.has(SECRET_KEY)?;
+    let role = given.text(ROLE)?;
+    let (base, by) = if on(given, DEFAULT_CHAIN)? {
+        (Credentials::DefaultChain { imds_endpoint }, Some(DEFAULT_CHAIN))
+    } else if on(given, WEB_IDENTITY)? {
+        (Credentials::WebIdentity(sts.clone()), Some(WEB_IDENTITY))
+    } else if on(given, INSTANCE_PROFILE)? {
+        (Credentials::InstanceProfile { endpoint: imds_endpoint }, Some(INSTANCE_PROFILE))
+    } else if has_keys {
+        let access_key = given.required_secret(ACCESS_KEY)?;
+        let secret_key = given.required_secret(SECRET_KEY)?;
+        let session_token = given.secret(SESSION_TOKEN)?;
+        (Credentials::Keys { access_key, secret_key, session_token }, None)
+    } else {
+        return Err(Error::invalid(format!(
+            "credentials are missing: give {ACCESS_KEY} and {SECRET_KEY}, or set one of {INSTANCE_PROFILE}, \
+             {WEB_IDENTITY}, {DEFAULT_CHAIN} to true"
+        )));
+    };
+    if let Some(by) = by.filter(|_| has_keys) {
+        given.warn(format!("{ACCESS_KEY} and {SECRET_KEY} have no effect beside {by}"));
+    }
+    let uses_sts = role.is_some() || matches!(base, Credentials::WebIdentity(_));
+    for (name, used) in [(EXTERNAL_ID, role.is_some()), (STS_REGION, uses_sts), (STS_ENDPOINT, uses_sts)] {
+        if !used && given.has(name)? {
+            given.warn(format!("{name} has no effect without {ROLE}"));
+        }
+    }
+    Ok(match role {
+        None => base,
+        Some(arn) => {
+            let external_id = given.text(EXTERNAL_ID)?;
+            Credentials::Role { base: Box::new(base), arn, external_id, sts }
+        }
+    })
+}
+
+/// Opens what a factory has configured, and adds what the bucket's lifecycle
+/// rules would do when a repository is created.
+///
+/// # Errors
+/// As [`S3Repository::open`].
+pub async fn open(config: S3Config, create: bool, mut warnings: Vec<String>) -> Result<OpenedRepository> {
+    let repository = S3Repository::open(config).await?;
+    if create {
+        warnings.extend(repository.lifecycle_warnings().await);
+    }
+    Ok(OpenedRepository { repository: Arc::new(repository), warnings })
+}
+
+#[async_trait]
+impl RepositoryFactory for S3Factory {
+    fn schemes(&self) -> &[&'static str] {
+        &["s3", "s3a", "s3n"]
+    }
+
+    async fn open(&self, request: OpenRepository) -> Result<OpenedRepository> {
+        let (config, warnings) = self.config(&request)?;
+        open(config, request.create, warnings).await
+    }
+}

@@ -1,0 +1,423 @@
+//! Writing objects: whole, and in numbered parts.
+
+use crate::{
+    backend::Shared,
+    error::Call,
+    reader::{bare, head_for, quoted},
+    uploads,
+};
+use async_trait::async_trait;
+use aws_sdk_s3::{
+    error::{ProvideErrorMetadata, SdkError},
+    primitives::ByteStream,
+    types::{CompletedMultipartUpload, CompletedPart},
+};
+use aws_smithy_runtime_api::client::orchestrator::{HttpRequest, HttpResponse};
+use bytes::Bytes;
+use rockhold_core::{
+    CreateRequest, Effect, Error, ErrorKind, JobId, Key, ObjectMeta, ObjectWriter, Result, WriteMode,
+};
+use std::{
+    collections::BTreeMap,
+    sync::{Arc, Mutex, MutexGuard, PoisonError},
+};
+use tokio::sync::OnceCell;
+
+/// The name under which a writer notes a random mark with its object. When the
+/// answer to a commit was lost, the mark tells whose object is there.
+pub(crate) const MARK: &str = "rockhold-writer";
+
+/// The action that a policy must allow for all of this.
+const ACTION: &str = "s3:PutObject";
+
+/// Writes a whole object by one request.
+pub(crate) async fn put(
+    shared: &Arc<Shared>,
+    key: &Key,
+    bytes: Bytes,
+    mode: &WriteMode,
+    mark: Option<&str>,
+    operation: &'static str,
+) -> Result<ObjectMeta> {
+    let len = bytes.len() as u64;
+    let mut put = shared.client.put_object().bucket(shared.bucket()).key(shared.object(key));
+    put = put.body(ByteStream::from(bytes)).content_length(len as i64);
+    if let Some(mark) = mark {
+        put = put.metadata(MARK, mark);
+    }
+    put = match mode {
+        WriteMode::CreateNew => put.if_none_match("*"),
+        WriteMode::Overwrite => put,
+        WriteMode::IfMatch(etag) => put.if_match(quoted(etag)),
+    };
+    let header = vendor_header(shared, mode);
+    let answer =
+        put.customize().mutate_request(move |request| forbid_overwrite(request, header)).send().await;
+    let answer = answer.map_err(|e| refused(&shared.writes(operation, ACTION), e, key, mode))?;
+    let mut meta = ObjectMeta::new(key.clone(), len);
+    meta.etag = answer.e_tag().map(bare);
+    Ok(meta)
+}
+
+/// What a vendor wants to hear besides `If-None-Match`.
+fn vendor_header(shared: &Shared, mode: &WriteMode) -> Option<(&'static str, &'static str)> {
+    shared.config.dialect.create_new_header.filter(|_| *mode == WriteMode::CreateNew)
+}
+
+fn forbid_overwrite(request: &mut HttpRequest, header: Option<(&'static str, &'static str)>) {
+    if let Some((name, value)) = header {
+        request.headers_mut().insert(name, value);
+    }
+}
+
+/// The error of a write. What a refused condition means depends on the condition.
+pub(crate) fn refused<E>(
+    call: &Call<'_>,
+    error: SdkError<E, HttpResponse>,
+    key: &Key,
+    mode: &WriteMode,
+) -> Error
+where
+    E: ProvideErrorMetadata + std::error::Error + Send + Sync + 'static,
+{
+    let bucket_is_missing = error.code() == Some("NoSuchBucket");
+    let error = call.failed(error, key);
+    let (kind, message) = match (mode, error.kind()) {
+        (WriteMode::CreateNew, ErrorKind::PreconditionFailed) => {
+            (ErrorKind::AlreadyExists, "an object with this key exists")
+        }
+        // Nothing is there that could have the tag.
+        (WriteMode::IfMatch(_), ErrorKind::NotFound) if !bucket_is_missing => {
+            (ErrorKind::PreconditionFailed, "the object was removed by somebody else")
+        }
+        _ => return error,
+    };
+    Error::new(kind, message).during(call.operation).at(key).because(error)
+}
+
+/// Begins an object in parts. Nothing is sent: an object that turns out to
+/// have one part only is written by one request when it is committed.
+pub(crate) fn create(shared: &Arc<Shared>, request: CreateRequest) -> Result<S3Writer> {
+    let (shortest, longest) = shared.capabilities().part_len;
+    if !(shortest..=longest).contains(&request.part_len) {
+        let message = format!("a part has {shortest} to {longest} bytes, not {}", request.part_len);
+        return Err(Error::invalid(message).during("create").at(&request.key));
+    }
+    let mark = JobId::random().map_err(|error| error.during("create").at(&request.key))?.to_string();
+    Ok(S3Writer(Arc::new(Parts {
+        shared: Arc::clone(shared),
+        request,
+        mark,
+        upload: OnceCell::new(),
+        committing: tokio::sync::Mutex::new(()),
+        state: Mutex::default(),
+    })))
+}
+
+/// One object under construction.
+pub(crate) struct S3Writer(Arc<Parts>);
+
+/// Tasks that outlive a dropped call hold this too. When the last of them has
+/// ended without a commit, what was sent is removed.
+struct Parts {
+    shared: Arc<Shared>,
+    request: CreateRequest,
+    mark: String,
+    /// The server's name for the unfinished object, once there is one.
+    upload: OnceCell<String>,
+    /// Held while the object is committed.
+    committing: tokio::sync::Mutex<()>,
+    state: Mutex<State>,
+}
+
+#[derive(Default)]
+struct State {
+    parts: BTreeMap<u32, Part>,
+    phase: Phase,
+    /// Whether an earlier commit may have been applied.
+    maybe_committed: bool,
+}
+
+#[derive(Default)]
+enum Phase {
+    #[default]
+    Open,
+    /// `commit` has begun: nothing may be written any more.
+    Closed,
+    Committed(ObjectMeta),
+    Aborted,
+}
+
+#[derive(Default)]
+struct Part {
+    /// How often the part was asked to be written.
+    asked: u64,
+    len: u64,
+    place: Place,
+}
+
+#[derive(Default)]
+enum Place {
+    /// It is being sent, or sending it failed.
+    #[default]
+    Unknown,
+    /// It is held here, since it may be the only one. At most one part of an
+    /// object is, and only the first.
+    Held(Bytes),
+    /// The server has it, with this tag.
+    Sent(String),
+}
+
+fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+impl Parts {
+    fn key(&self) -> &Key {
+        &self.request.key
+    }
+
+    fn invalid(&self, operation: &'static str, message: String) -> Error {
+        Error::invalid(message).during(operation).at(self.key())
+    }
+
+    /// Whether a first part of this length is likely the only one.
+    fn may_be_only(&self, len: u64) -> bool {
+        len < self.request.part_len
+            || self.request.expected_len.is_some_and(|all| all <= self.request.part_len)
+    }
+
+    /// Registers a write of a part: which one it is. `None` when it is held.
+    fn ask(&self, number: u32, bytes: &Bytes) -> Result<Option<u64>> {
+        let (len, most) = (bytes.len() as u64, self.shared.capabilities().max_parts);
+        if len > self.request.part_len || number >= most {
+            let agreed = self.request.part_len;
+            let message =
+                format!("part {number} has {len} bytes; at most {most} parts of {agreed} bytes were agreed");
+            return Err(self.invalid("write part", message));
+        }
+        let mut state = lock(&self.state);
+        if !matches!(state.phase, Phase::Open) {
+            return Err(self.invalid("write part", "the object is committed already".into()));
+        }
+        let hold = number == 0 && !self.upload.initialized() && self.may_be_only(len);
+        let part = state.parts.entry(number).or_default();
+        part.asked += 1;
+        part.len = len;
+        part.place = if hold { Place::Held(bytes.clone()) } else { Place::Unknown };
+        Ok((!hold).then_some(part.asked))
+    }
+
+    /// The server's name for the unfinished object, which is begun by the
+    /// first who asks. On a task of its own: a dropped call must not lose it.
+    async fn upload(self: &Arc<Self>) -> Result<String> {
+        if let Some(upload) = self.upload.get() {
+            return Ok(upload.clone());
+        }
+        let parts = Arc::clone(self);
+        on_a_task("write part", async move { parts.upload.get_or_try_init(|| parts.begin()).await.cloned() })
+            .await
+    }
+
+    async fn begin(&self) -> Result<String> {
+        let shared = &self.shared;
+        let begin =
+            shared.client.create_multipart_upload().bucket(shared.bucket()).key(shared.object(self.key()));
+        let answer = begin.metadata(MARK, &self.mark).send().await;
+        let answer = answer.map_err(|e| shared.writes("write part", ACTION).failed(e, self.key()))?;
+        let upload = answer.upload_id().filter(|id| !id.is_empty()).map(str::to_owned);
+        upload.ok_or_else(|| {
+            Error::corrupt("the server does not name the upload it began").during("write part").at(self.key())
+        })
+    }
+
+    async fn send(&self, upload: &str, number: u32, bytes: Bytes, operation: &'static str) -> Result<String> {
+        let shared = &self.shared;
+        let len = bytes.len() as i64;
+        let part = shared.client.upload_part().bucket(shared.bucket()).key(shared.object(self.key()));
+        let part = part.upload_id(upload).part_number(protocol_number(number)).content_length(len);
+        let answer = part.body(ByteStream::from(bytes)).send().await;
+        let answer = answer
+            .map_err(|e| shared.writes(operation, ACTION).failed(e, self.key()).with("part", number))?;
+        let tag = answer.e_tag().map(str::to_owned);
+        tag.ok_or_else(|| Error::corrupt("the server gives a part no tag").during(operation).at(self.key()))
+    }
+
+    async fn commit(self: &Arc<Self>) -> Result<ObjectMeta> {
+        let _committing = self.committing.lock().await;
+        {
+            let mut state = lock(&self.state);
+            if let Phase::Committed(meta) = &state.phase {
+                return Ok(meta.clone());
+            }
+            state.phase = Phase::Closed;
+        }
+        let published = match self.publish().await {
+            Err(error) => self.settle(error).await,
+            published => published,
+        };
+        let mut state = lock(&self.state);
+        state.phase = match &published {
+            Ok(meta) => Phase::Committed(meta.clone()),
+            Err(error) => {
+                state.maybe_committed |= error.effect() == Effect::MaybeApplied;
+                Phase::Open
+            }
+        };
+        published
+    }
+
+    /// A refusal that follows a lost answer may be caused by our own object.
+    async fn settle(&self, error: Error) -> Result<ObjectMeta> {
+        use ErrorKind::{AlreadyExists, Conflict, PreconditionFailed};
+        let may_be_ours = matches!(error.kind(), AlreadyExists | PreconditionFailed | Conflict);
+        if !may_be_ours || !lock(&self.state).maybe_committed {
+            return Err(error);
+        }
+        match head_for(&self.shared, self.key(), "commit").await {
+            Ok(head) if head.mark.as_ref() == Some(&self.mark) => Ok(head.meta),
+            Ok(_) => Err(error),
+            Err(e) if e.kind() == ErrorKind::NotFound => Err(error),
+            Err(_) => Err(error.maybe_applied()),
+        }
+    }
+
+    async fn publish(self: &Arc<Self>) -> Result<ObjectMeta> {
+        let (total, held) = self.total()?;
+        let Some(upload) = self.upload.get() else {
+            let bytes = held.unwrap_or_default();
+            let mode = &self.request.mode;
+            return put(&self.shared, self.key(), bytes, mode, Some(&self.mark), "commit").await;
+        };
+        if let Some(bytes) = held {
+            let tag = self.send(upload, 0, bytes, "commit").await?;
+            if let Some(part) = lock(&self.state).parts.get_mut(&0) {
+                part.place = Place::Sent(tag);
+            }
+        }
+        let etag = self.complete(upload).await?;
+        let mut meta = ObjectMeta::new(self.key().clone(), total);
+        meta.etag = etag;
+        Ok(meta)
+    }
+
+    async fn complete(&self, upload: &str) -> Result<Option<String>> {
+        let parts = lock(&self.state)
+            .parts
+            .iter()
+            .filter_map(|(number, part)| match &part.place {
+                Place::Sent(tag) => {
+                    Some(CompletedPart::builder().part_number(protocol_number(*number)).e_tag(tag).build())
+                }
+                Place::Unknown | Place::Held(_) => None,
+            })
+            .collect();
+        let (shared, mode) = (&self.shared, &self.request.mode);
+        let complete = shared.client.complete_multipart_upload().bucket(shared.bucket());
+        let complete = complete.key(shared.object(self.key())).upload_id(upload);
+        let complete =
+            complete.multipart_upload(CompletedMultipartUpload::builder().set_parts(Some(parts)).build());
+        let complete = match mode {
+            WriteMode::CreateNew => complete.if_none_match("*"),
+            WriteMode::Overwrite => complete,
+            WriteMode::IfMatch(etag) => complete.if_match(quoted(etag)),
+        };
+        let header = vendor_header(shared, mode);
+        let answer = complete
+            .customize()
+            .mutate_request(move |request| forbid_overwrite(request, header))
+            .send()
+            .await;
+        let answer = answer.map_err(|e| refused(&shared.writes("commit", ACTION), e, self.key(), mode))?;
+        Ok(answer.e_tag().map(bare))
+    }
+
+    /// The length of the whole, and the part that is held here.
+    fn total(&self) -> Result<(u64, Option<Bytes>)> {
+        let state = lock(&self.state);
+        let last = state.parts.keys().next_back().copied().unwrap_or(0);
+        let (mut total, mut held) = (0, None);
+        for (expected, (number, part)) in (0..).zip(&state.parts) {
+            let fits = *number == expected && (part.len == self.request.part_len || *number == last);
+            match &part.place {
+                Place::Sent(_) if fits => {}
+                Place::Held(bytes) if fits => held = Some(bytes.clone()),
+                _ => return Err(self.invalid("commit", format!("part {expected} is missing or too short"))),
+            }
+            total += part.len;
+        }
+        Ok((total, held))
+    }
+
+    /// Removes what was sent, unless it became an object.
+    async fn discard(shared: &Shared, key: &Key, upload: &str) -> Result<()> {
+        uploads::abort(shared, key, upload, "abort").await.map(|_| ())
+    }
+
+    /// Whether nothing is left that would have to be removed.
+    fn is_settled(&self) -> bool {
+        matches!(lock(&self.state).phase, Phase::Committed(_) | Phase::Aborted)
+    }
+}
+
+impl Drop for Parts {
+    fn drop(&mut self) {
+        let Some(upload) = self.upload.take().filter(|_| !self.is_settled()) else { return };
+        // Without a runtime nothing can be sent; `discard_staged` finds it.
+        let Ok(runtime) = tokio::runtime::Handle::try_current() else { return };
+        let (shared, key) = (Arc::clone(&self.shared), self.request.key.clone());
+        runtime.spawn(async move { Self::discard(&shared, &key, &upload).await });
+    }
+}
+
+/// Parts count from 1 in the protocol.
+fn protocol_number(number: u32) -> i32 {
+    i32::try_from(number).unwrap_or(i32::MAX).saturating_add(1)
+}
+
+/// Runs what must come to its end although its caller may go away.
+async fn on_a_task<T: Send + 'static>(
+    operation: &'static str,
+    run: impl Future<Output = Result<T>> + Send + 'static,
+) -> Result<T> {
+    match tokio::spawn(run).await {
+        Ok(result) => result,
+        Err(lost) => {
+            let error = Error::internal("a task of the adapter ended early").during(operation);
+            Err(error.maybe_applied().because(lost))
+        }
+    }
+}
+
+#[async_trait]
+impl ObjectWriter for S3Writer {
+    async fn write_part(&self, number: u32, bytes: Bytes) -> Result<()> {
+        let parts = &self.0;
+        let Some(asked) = parts.ask(number, &bytes)? else { return Ok(()) };
+        let upload = parts.upload().await?;
+        let tag = parts.send(&upload, number, bytes, "write part").await?;
+        if let Some(part) = lock(&parts.state).parts.get_mut(&number).filter(|part| part.asked == asked) {
+            part.place = Place::Sent(tag);
+        }
+        Ok(())
+    }
+
+    async fn commit(&self) -> Result<ObjectMeta> {
+        let parts = Arc::clone(&self.0);
+        // A dropped commit may be applied; the next one must know how it ended.
+        on_a_task("commit", async move { parts.commit().await }).await
+    }
+
+    async fn abort(self: Box<Self>) -> Result<()> {
+        let parts = Arc::clone(&self.0);
+        on_a_task("abort", async move {
+            let _committing = parts.committing.lock().await;
+            if let Some(upload) = parts.upload.get().filter(|_| !parts.is_settled()) {
+                Parts::discard(&parts.shared, parts.key(), upload).await?;
+            }
+            lock(&parts.state).phase = Phase::Aborted;
+            Ok(())
+        })
+        .await
+    }
+}

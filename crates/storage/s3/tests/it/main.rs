@@ -1,0 +1,7 @@
+//! S3 as it is promised: on a server in this process, on MinIO and on Ceph RGW.
+
+#![allow(clippy::expect_used, clippy::panic, clippy::unwrap_used)] // the helpers of tests are tests too
+
+mod contract;
+mod requests;
+mod server;

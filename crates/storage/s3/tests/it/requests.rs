@@ -1,0 +1,158 @@
+//! How many requests things cost, and what is left behind.
+
+use crate::server::{Quirks, Server};
+use bytes::Bytes;
+use rockhold_core::{
+    CreateRequest, Key, ListRequest, OpenRepository, PutRequest, Repository, RepositoryFactory, WriteMode,
+    format,
+};
+use rockhold_storage_s3::{S3Config, S3Factory, S3Repository};
+use rockhold_testkit::must;
+
+async fn open(quirks: Quirks, change: impl FnOnce(&mut S3Config)) -> (S3Repository, Server) {
+    let server = Server::start(quirks).await;
+    let mut config = server.config("r");
+    change(&mut config);
+    let repository = must(S3Repository::open(config).await);
+    assert_eq!(server.calls(), ["ListObjectsV2"]);
+    (repository, server)
+}
+
+fn key(text: &str) -> Key {
+    must(Key::new(text))
+}
+
+const PART: u64 = 5 << 20;
+
+#[tokio::test]
+async fn an_object_of_one_part_costs_one_request() {
+    let (repository, server) = open(Quirks::default(), |_| {}).await;
+    // Shorter than a part; as long as one, when that is announced; empty.
+    for (name, len, expected) in [("short", 10, None), ("full", PART, Some(PART)), ("empty", 0, None)] {
+        let mut request = CreateRequest::new(key(name), PART);
+        request.expected_len = expected;
+        let writer = must(repository.create(request).await);
+        if len > 0 {
+            must(writer.write_part(0, Bytes::from(vec![7; len as usize])).await);
+        }
+        assert_eq!(must(writer.commit().await).len, len);
+        assert_eq!(server.calls(), ["PutObject"], "{name}");
+        assert_eq!(must(repository.head(&key(name)).await).len, len);
+        server.calls();
+    }
+}
+
+#[tokio::test]
+async fn an_object_of_three_parts_costs_five_requests() {
+    let (repository, server) = open(Quirks::default(), |_| {}).await;
+    let writer = must(repository.create(CreateRequest::new(key("object"), PART)).await);
+    for number in 0..3 {
+        must(writer.write_part(number, Bytes::from(vec![7; PART as usize])).await);
+    }
+    assert_eq!(must(writer.commit().await).len, 3 * PART);
+    let mut expected = vec!["CreateMultipartUpload"];
+    expected.extend(["UploadPart"; 3]);
+    expected.push("CompleteMultipartUpload");
+    assert_eq!(server.calls(), expected);
+}
+
+#[tokio::test]
+async fn a_thousand_keys_are_deleted_by_one_request() {
+    let (repository, server) = open(Quirks::default(), |_| {}).await;
+    must(repository.delete((0..2001).map(|n| key(&format!("k/{n}"))).collect()).await);
+    assert_eq!(server.calls(), ["DeleteObjects"; 3]);
+    let (repository, server) = open(Quirks { is_google: true, ..Quirks::default() }, |_| {}).await;
+    must(repository.delete((0..3).map(|n| key(&format!("k/{n}"))).collect()).await);
+    assert_eq!(server.calls(), ["DeleteObject"; 3]);
+}
+
+#[tokio::test]
+async fn writers_that_go_away_leave_no_upload_behind() {
+    let (repository, server) = open(Quirks::default(), |_| {}).await;
+    for name in ["dropped", "aborted"] {
+        let writer = must(repository.create(CreateRequest::new(key(name), PART)).await);
+        must(writer.write_part(0, Bytes::from(vec![7; PART as usize])).await);
+        assert_eq!(server.uploads(), 1);
+        if name == "aborted" {
+            must(writer.abort().await);
+        } else {
+            drop(writer);
+        }
+        for _ in 0..100 {
+            if server.uploads() == 0 {
+                break;
+            }
+            tokio::time::sleep(std::time::Duration::from_millis(20)).await;
+        }
+        assert_eq!(server.uploads(), 0, "{name}");
+    }
+    let aborts = server.calls().iter().filter(|call| **call == "AbortMultipartUpload").count();
+    assert_eq!(aborts, 2);
+}
+
+#[tokio::test]
+async fn a_call_that_is_dropped_while_an_upload_begins_leaves_no_upload_behind() {
+    let (repository, server) = open(Quirks::default(), |_| {}).await;
+    for polls in 0..40 {
+        let writer = must(repository.create(CreateRequest::new(key("object"), PART)).await);
+        {
+            let mut write = std::pin::pin!(writer.write_part(0, Bytes::from(vec![7; PART as usize])));
+            for _ in 0..polls {
+                if futures::poll!(&mut write).is_ready() {
+                    break;
+                }
+                tokio::task::yield_now().await;
+            }
+        }
+        drop(writer);
+    }
+    for _ in 0..100 {
+        tokio::time::sleep(std::time::Duration::from_millis(20)).await;
+        if server.uploads() == 0 {
+            return;
+        }
+    }
+    panic!("{} uploads were left behind", server.uploads());
+}
+
+#[tokio::test]
+async fn a_long_object_is_copied_in_ranges_and_a_condition_is_kept() {
+    let (repository, server) = open(Quirks::default(), |config| config.copy_limit = 2 * PART).await;
+    let bytes: Bytes = (0..2 * PART + 17).map(|n| (n % 251) as u8).collect();
+    must(repository.put(PutRequest::new(key("from"), bytes.clone())).await);
+    server.calls();
+    must(repository.copy(&key("from"), &key("to"), WriteMode::Overwrite).await);
+    let calls = server.calls();
+    assert_eq!(calls.iter().filter(|call| **call == "UploadPartCopy").count(), 2, "{calls:?}");
+    let read = must(rockhold_core::read_object(&repository, &key("to"), 1 << 30).await);
+    assert!(read == bytes);
+    let taken = repository.copy(&key("from"), &key("to"), WriteMode::CreateNew).await;
+    rockhold_testkit::refused(rockhold_core::ErrorKind::AlreadyExists, taken);
+    assert_eq!(server.uploads(), 0);
+}
+
+#[tokio::test]
+async fn a_server_that_ignores_conditions_is_found_out() {
+    let (repository, server) = open(Quirks { ignores_conditions: true, ..Quirks::default() }, |_| {}).await;
+    assert!(!must(format::keeps_create_new(&repository).await));
+    let left = must(repository.list(ListRequest::default()).await);
+    assert!(left.objects.is_empty(), "the probe left {left:?}");
+    drop(server);
+    let (repository, _server) = open(Quirks::default(), |_| {}).await;
+    assert!(must(format::keeps_create_new(&repository).await));
+}
+
+#[tokio::test]
+async fn opening_costs_one_request_and_creating_asks_for_lifecycle_rules_too() {
+    let server = Server::start(Quirks::default()).await;
+    let mut request = OpenRepository::new("s3a://bucket/r").directory("below");
+    request.properties.insert("aws.s3.endpoint".into(), format!("http://{}", server.address));
+    request.secrets.insert("fs.s3a.access.key".into(), crate::server::ACCESS_KEY.into());
+    request.secrets.insert("aws.s3.secret_key".into(), crate::server::SECRET_KEY.into());
+    let opened = must(S3Factory::default().open(request.clone()).await);
+    assert_eq!(opened.repository.info().location, "s3a://bucket/r/below");
+    assert!(opened.warnings.is_empty(), "{:?}", opened.warnings);
+    assert_eq!(server.calls(), ["ListObjectsV2"]);
+    must(S3Factory::default().open(request.create(true)).await);
+    assert_eq!(server.calls(), ["ListObjectsV2", "GetBucketLifecycleConfiguration"]);
+}
