@@ -1,6 +1,12 @@
 //! The repository itself: each operation in the words of the protocol.
 
-use crate::{S3Config, client, copier, deleter, error::Call, lister, reader, uploads, writer};
+use crate::{
+    S3Config,
+    client::{self, ServerName},
+    copier, deleter,
+    error::Call,
+    lister, reader, uploads, writer,
+};
 use async_trait::async_trait;
 use aws_sdk_s3::Client;
 use rockhold_core::{
@@ -16,6 +22,7 @@ pub struct S3Repository(Arc<Shared>);
 pub(crate) struct Shared {
     pub(crate) config: S3Config,
     pub(crate) client: Client,
+    pub(crate) server: ServerName,
 }
 
 impl fmt::Debug for Shared {
@@ -44,7 +51,7 @@ impl Shared {
     pub(crate) fn capabilities(&self) -> Capabilities {
         let mut capabilities = Capabilities::full();
         capabilities.create_new = CreateNew::Probe;
-        capabilities.if_match = self.config.dialect.if_match;
+        capabilities.if_match = self.keeps_if_match();
         capabilities.copy = true;
         capabilities.max_put = 64 << 20;
         // Every part but the last has at least 5 MiB, by the protocol.
@@ -54,9 +61,13 @@ impl Shared {
         capabilities
     }
 
+    fn keeps_if_match(&self) -> bool {
+        self.config.dialect.if_match && self.server.keeps_if_match()
+    }
+
     pub(crate) fn check_mode(&self, mode: &WriteMode, operation: &'static str, key: &Key) -> Result<()> {
         match mode {
-            WriteMode::IfMatch(_) if !self.config.dialect.if_match => {
+            WriteMode::IfMatch(_) if !self.keeps_if_match() => {
                 let message = format!("{} writes nothing on condition", self.config.dialect.vendor);
                 Err(Error::unsupported(message).during(operation).at(key))
             }
@@ -71,8 +82,8 @@ impl S3Repository {
     /// # Errors
     /// `InvalidInput` and `NotFound` for certificates that cannot be used.
     pub async fn connect(config: S3Config) -> Result<Self> {
-        let client = client::build(&config, config.signing_region()).await?;
-        Ok(Self(Arc::new(Shared { config, client })))
+        let (client, server) = client::build(&config, config.signing_region()).await?;
+        Ok(Self(Arc::new(Shared { config, client, server })))
     }
 
     /// Makes a client and asks the bucket once, so that what is wrong with

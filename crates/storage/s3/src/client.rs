@@ -6,19 +6,33 @@ use aws_config::provider_config::ProviderConfig;
 use aws_sdk_s3::{
     Client,
     config::{
-        BehaviorVersion, IdentityCache, Region, RequestChecksumCalculation, ResponseChecksumValidation,
-        StalledStreamProtectionConfig, retry::RetryConfig, timeout::TimeoutConfig,
+        BehaviorVersion, ConfigBag, IdentityCache, Intercept, Region, RequestChecksumCalculation,
+        ResponseChecksumValidation, RuntimeComponents, StalledStreamProtectionConfig, retry::RetryConfig,
+        timeout::TimeoutConfig,
     },
+    error::BoxError,
 };
 use aws_smithy_async::{rt::sleep::TokioSleep, time::SharedTimeSource};
 use aws_smithy_http_client::{
     Builder,
     tls::{Provider, TlsContext, TrustStore, rustls_provider::CryptoMode},
 };
-use aws_smithy_runtime_api::client::http::SharedHttpClient;
+use aws_smithy_runtime_api::client::{
+    http::SharedHttpClient,
+    interceptors::context::{
+        BeforeDeserializationInterceptorContextRef, BeforeTransmitInterceptorContextMut,
+    },
+};
 use aws_types::SdkConfig;
 use rockhold_core::{Error, Result};
-use std::time::Duration;
+use rustls::{
+    RootCertStore,
+    pki_types::{CertificateDer, pem::PemObject},
+};
+use std::{
+    sync::{Arc, OnceLock},
+    time::Duration,
+};
 
 /// How long a connection may take to be made.
 const CONNECT: Duration = Duration::from_secs(10);
@@ -26,8 +40,9 @@ const CONNECT: Duration = Duration::from_secs(10);
 /// How long before they expire credentials are renewed.
 const RENEW_BEFORE: Duration = Duration::from_secs(60);
 
-/// Makes a client for one region.
-pub(crate) async fn build(config: &S3Config, region: &str) -> Result<Client> {
+/// Makes a client for one region, and what it learns of the server.
+pub(crate) async fn build(config: &S3Config, region: &str) -> Result<(Client, ServerName)> {
+    let server = ServerName::default();
     let http = http_client(config)?;
     let timeouts = TimeoutConfig::builder().connect_timeout(CONNECT).build();
     let time = config.network.time_source.clone().unwrap_or_default();
@@ -51,11 +66,13 @@ pub(crate) async fn build(config: &S3Config, region: &str) -> Result<Client> {
         .request_checksum_calculation(RequestChecksumCalculation::WhenRequired)
         .response_checksum_validation(ResponseChecksumValidation::WhenRequired)
         .disable_clock_skew_correction(true)
+        .interceptor(ContentLength)
+        .interceptor(server.clone())
         .force_path_style(config.uses_path_style());
     if let Some(endpoint) = &config.endpoint {
         sdk = sdk.endpoint_url(endpoint.url());
     }
-    Ok(Client::from_conf(sdk.build()))
+    Ok((Client::from_conf(sdk.build()), server))
 }
 
 fn surroundings(
@@ -91,12 +108,8 @@ fn http_client(config: &S3Config) -> Result<SharedHttpClient> {
             let error = Error::io(e, "open", file.display());
             error.with("property", crate::properties::CA_FILE)
         })?;
-        if !String::from_utf8_lossy(&pem).contains("-----BEGIN CERTIFICATE-----") {
-            let message = "the file has no certificate; it must be PEM text";
-            return Err(Error::invalid(message)
-                .at(file.display())
-                .with("property", crate::properties::CA_FILE));
-        }
+        check_certificates(&pem)
+            .map_err(|error| error.at(file.display()).with("property", crate::properties::CA_FILE))?;
         trust.add_pem_certificate(pem);
     }
     let tls = TlsContext::builder()
@@ -108,4 +121,87 @@ fn http_client(config: &S3Config) -> Result<SharedHttpClient> {
         Some(resolver) => builder.build_with_resolver(resolver.clone()),
         None => builder.build_https(),
     })
+}
+
+/// The SDK takes certificates on trust and panics over broken ones.
+fn check_certificates(pem: &[u8]) -> Result<()> {
+    let refuse =
+        |message: String| Error::invalid(format!("{message}; the file must hold certificates as PEM text"));
+    let mut roots = RootCertStore::empty();
+    for certificate in CertificateDer::pem_slice_iter(pem) {
+        let certificate = certificate.map_err(|e| refuse(format!("a certificate cannot be read: {e}")))?;
+        roots.add(certificate).map_err(|e| refuse(format!("a certificate cannot be trusted: {e}")))?;
+    }
+    if roots.is_empty() { Err(refuse("there is no certificate".into())) } else { Ok(()) }
+}
+
+/// Says that a request without a body has none. Ceph's gateway refuses those
+/// that leave it open (`MissingContentLength`).
+#[derive(Debug)]
+struct ContentLength;
+
+impl Intercept for ContentLength {
+    fn name(&self) -> &'static str {
+        "ContentLength"
+    }
+
+    fn modify_before_signing(
+        &self,
+        context: &mut BeforeTransmitInterceptorContextMut<'_>,
+        _: &RuntimeComponents,
+        _: &mut ConfigBag,
+    ) -> std::result::Result<(), BoxError> {
+        let request = context.request_mut();
+        let changes = matches!(request.method(), "PUT" | "POST");
+        let is_empty = request.body().bytes().is_some_and(<[u8]>::is_empty);
+        if changes && is_empty && request.headers().get("content-length").is_none() {
+            request.headers_mut().insert("content-length", "0");
+        }
+        Ok(())
+    }
+}
+
+/// Notes what the server that answers calls itself.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct ServerName(Arc<OnceLock<String>>);
+
+impl ServerName {
+    /// Whether it is MinIO.
+    pub(crate) fn is_minio(&self) -> bool {
+        self.0.get().is_some_and(|name| name.starts_with("MinIO"))
+    }
+
+    /// Whether it keeps `If-Match` on a write. Ceph's gateway (16) takes quotes
+    /// for a part of the tag, and answers those who lose a race with status
+    /// 500, which says nothing.
+    pub(crate) fn keeps_if_match(&self) -> bool {
+        !self.0.get().is_some_and(|name| name.starts_with("Ceph"))
+    }
+
+    /// Whether it is known to keep a condition on CompleteMultipartUpload.
+    /// Ceph's gateway (16) keeps conditions on PutObject only.
+    pub(crate) fn keeps_conditions_on_parts(&self) -> bool {
+        self.is_minio() || self.0.get().is_some_and(|name| name.starts_with("AmazonS3"))
+    }
+}
+
+impl Intercept for ServerName {
+    fn name(&self) -> &'static str {
+        "ServerName"
+    }
+
+    fn read_before_deserialization(
+        &self,
+        context: &BeforeDeserializationInterceptorContextRef<'_>,
+        _: &RuntimeComponents,
+        _: &mut ConfigBag,
+    ) -> std::result::Result<(), BoxError> {
+        let headers = context.response().headers();
+        // Ceph's gateway does not say what it is; its request ids do.
+        let is_ceph = || headers.get("x-amz-request-id").is_some_and(|id| id.starts_with("tx0"));
+        if let Some(name) = headers.get("server").or_else(|| is_ceph().then_some("Ceph")) {
+            self.0.get_or_init(|| name.to_owned());
+        }
+        Ok(())
+    }
 }

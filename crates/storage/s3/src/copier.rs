@@ -2,7 +2,7 @@
 
 use crate::{
     backend::Shared,
-    reader::{bare, head_for, quoted},
+    reader::{head_for, quoted},
     uploads, writer,
 };
 use aws_sdk_s3::types::{CompletedMultipartUpload, CompletedPart};
@@ -40,21 +40,12 @@ pub(crate) async fn copy(shared: &Arc<Shared>, from: &Key, to: &Key, mode: &Writ
         WriteMode::Overwrite if source.len <= limit => whole(shared, &source, to).await?,
         WriteMode::CreateNew if !by_parts => {
             // The best there is without a condition: the capability says so.
-            match head_for(shared, to, "copy").await {
-                Ok(_) => {
-                    let error = Error::new(ErrorKind::AlreadyExists, "an object with this key exists");
-                    return Err(error.during("copy").at(to));
-                }
-                Err(error) if error.kind() == ErrorKind::NotFound => {}
-                Err(error) => return Err(error),
-            }
+            writer::look_first(shared, to, mode, "copy").await?;
             whole(shared, &source, to).await?
         }
         _ => ranges(shared, &source, to, mode, limit).await?,
     };
-    let mut meta = ObjectMeta::new(to.clone(), source.len);
-    meta.etag = etag;
-    Ok(meta)
+    Ok(writer::completed(shared, to, source.len, etag, "copy").await)
 }
 
 async fn whole(shared: &Shared, source: &ObjectMeta, to: &Key) -> Result<Option<String>> {
@@ -62,11 +53,11 @@ async fn whole(shared: &Shared, source: &ObjectMeta, to: &Key) -> Result<Option<
     let copy = copy.copy_source(place(shared, &source.key));
     let answer = copy.set_copy_source_if_match(source.etag.as_deref().map(quoted)).send().await;
     let answer = answer.map_err(|e| changed(shared.writes("copy", ACTION).failed(e, to), source))?;
-    Ok(answer.copy_object_result().and_then(|result| result.e_tag()).map(bare))
+    Ok(answer.copy_object_result().and_then(|result| result.e_tag()).map(str::to_owned))
 }
 
 async fn ranges(
-    shared: &Shared,
+    shared: &Arc<Shared>,
     source: &ObjectMeta,
     to: &Key,
     mode: &WriteMode,
@@ -85,7 +76,7 @@ async fn ranges(
 }
 
 async fn finish(
-    shared: &Shared,
+    shared: &Arc<Shared>,
     source: &ObjectMeta,
     to: &Key,
     mode: &WriteMode,
@@ -98,6 +89,7 @@ async fn finish(
         .buffered(RANGES_AT_ONCE)
         .try_collect()
         .await?;
+    writer::look_first(shared, to, mode, "copy").await?;
     let complete = shared.client.complete_multipart_upload().bucket(shared.bucket());
     let complete = complete.key(shared.object(to)).upload_id(upload);
     let complete =
@@ -108,7 +100,7 @@ async fn finish(
         WriteMode::IfMatch(etag) => complete.if_match(quoted(etag)),
     };
     let answer = complete.send().await.map_err(|e| writer::refused(&call, e, to, mode))?;
-    Ok(answer.e_tag().map(bare))
+    Ok(answer.e_tag().map(str::to_owned))
 }
 
 async fn part(
@@ -168,7 +160,7 @@ mod tests {
 
     #[test]
     fn ranges_cover_an_object_and_none_is_too_long() {
-        assert_eq!(split(10, 10), [0..10]);
+        assert_eq!(split(10, 10), vec![std::ops::Range { start: 0, end: 10 }]);
         assert_eq!(split(11, 10), [0..6, 6..11]);
         assert_eq!(split(25, 10), [0..9, 9..18, 18..25]);
         let limit = 5 << 30;

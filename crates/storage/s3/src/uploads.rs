@@ -1,15 +1,10 @@
 //! Objects in parts that were never finished: beginning, ending, finding them.
 
 use crate::{backend::Shared, deleter::AT_ONCE, lister};
-use aws_sdk_s3::{
-    config::{ConfigBag, Intercept, RuntimeComponents},
-    error::BoxError,
-    types::EncodingType,
-};
-use aws_smithy_runtime_api::client::interceptors::context::BeforeDeserializationInterceptorContextRef;
+use aws_sdk_s3::{error::ProvideErrorMetadata, types::EncodingType};
 use futures::{StreamExt, TryStreamExt, stream};
 use rockhold_core::{Error, ErrorKind, Key, Result};
-use std::sync::{Arc, OnceLock};
+use std::sync::Arc;
 
 /// Removes the parts of one unfinished object. That it is gone is a success.
 pub(crate) async fn abort(shared: &Shared, key: &Key, upload: &str, operation: &'static str) -> Result<bool> {
@@ -19,36 +14,42 @@ pub(crate) async fn abort(shared: &Shared, key: &Key, upload: &str, operation: &
         Ok(_) => Ok(true),
         Err(error) => {
             let error = shared.writes(operation, "s3:AbortMultipartUpload").failed(error, key);
-            if is_gone(&error) { Ok(false) } else { Err(error) }
+            if says_gone(&error) { Ok(false) } else { Err(error) }
         }
     }
 }
 
+/// Whether the parts of an unfinished object are gone, as far as the server tells.
+pub(crate) async fn is_gone(shared: &Shared, key: &Key, upload: &str) -> bool {
+    let list = shared.client.list_parts().bucket(shared.bucket()).key(shared.object(key));
+    let asked = list.upload_id(upload).max_parts(1).send().await;
+    asked.err().is_some_and(|error| matches!(error.code(), Some("NoSuchUpload" | "NoSuchKey")))
+}
+
 /// Whether an error says that the parts are gone.
-fn is_gone(error: &Error) -> bool {
+fn says_gone(error: &Error) -> bool {
     error.kind() == ErrorKind::Conflict && !error.is_temporary()
 }
 
 /// Removes all unfinished objects below a prefix; gives how many.
 pub(crate) async fn discard(shared: &Arc<Shared>, prefix: &Key) -> Result<u64> {
-    let server = ServerName::default();
-    let removed = discard_listed(shared, prefix, &shared.object(prefix), &server).await?;
+    let removed = discard_listed(shared, prefix, &shared.object(prefix)).await?;
     // MinIO takes the prefix for the whole name of an object, and tells of all
     // uploads when it gets none, as far as they began since it was started.
     // Older ones it removes by itself after a day (`stale_uploads_expiry`).
     // Source: `ListMultipartUploads` in cmd/erasure-server-pool.go of MinIO.
-    if server.is_minio() {
-        Ok(removed + discard_listed(shared, prefix, "", &server).await?)
+    if shared.server.is_minio() {
+        Ok(removed + discard_listed(shared, prefix, "").await?)
     } else {
         Ok(removed)
     }
 }
 
-async fn discard_listed(shared: &Arc<Shared>, prefix: &Key, names: &str, server: &ServerName) -> Result<u64> {
+async fn discard_listed(shared: &Arc<Shared>, prefix: &Key, names: &str) -> Result<u64> {
     let mut removed = 0;
     let mut marker: Option<(String, String)> = None;
     loop {
-        let page = page(shared, prefix, names, marker.take(), server).await?;
+        let page = page(shared, prefix, names, marker.take()).await?;
         let aborted: Vec<bool> = stream::iter(page.found)
             .map(|(key, upload)| async move { abort(shared, &key, &upload, "discard staged").await })
             .buffer_unordered(AT_ONCE)
@@ -62,34 +63,6 @@ async fn discard_listed(shared: &Arc<Shared>, prefix: &Key, names: &str, server:
     }
 }
 
-/// Notes what the server that answers calls itself.
-#[derive(Clone, Debug, Default)]
-struct ServerName(Arc<OnceLock<String>>);
-
-impl ServerName {
-    fn is_minio(&self) -> bool {
-        self.0.get().is_some_and(|name| name.starts_with("MinIO"))
-    }
-}
-
-impl Intercept for ServerName {
-    fn name(&self) -> &'static str {
-        "ServerName"
-    }
-
-    fn read_before_deserialization(
-        &self,
-        context: &BeforeDeserializationInterceptorContextRef<'_>,
-        _: &RuntimeComponents,
-        _: &mut ConfigBag,
-    ) -> Result<(), BoxError> {
-        if let Some(name) = context.response().headers().get("server") {
-            self.0.get_or_init(|| name.to_owned());
-        }
-        Ok(())
-    }
-}
-
 struct Page {
     found: Vec<(Key, String)>,
     next: Option<(String, String)>,
@@ -100,7 +73,6 @@ async fn page(
     prefix: &Key,
     names: &str,
     marker: Option<(String, String)>,
-    server: &ServerName,
 ) -> Result<Page> {
     let location = &shared.config.location;
     let mut list = shared.client.list_multipart_uploads().bucket(shared.bucket());
@@ -114,12 +86,7 @@ async fn page(
         list = list.key_marker(key).upload_id_marker(upload);
     }
     let call = shared.reads("discard staged", "s3:ListBucketMultipartUploads");
-    let answer = list
-        .customize()
-        .interceptor(server.clone())
-        .send()
-        .await
-        .map_err(|error| call.failed(error, prefix))?;
+    let answer = list.send().await.map_err(|error| call.failed(error, prefix))?;
     let encoded = answer.encoding_type() == Some(&EncodingType::Url);
     let name = |text: &str| if encoded { lister::decoded(text) } else { Some(text.to_owned()) };
     let found = answer.uploads().iter().filter_map(|upload| {

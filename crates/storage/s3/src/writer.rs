@@ -2,7 +2,7 @@
 
 use crate::{
     backend::Shared,
-    error::Call,
+    error::{Answer, Call},
     reader::{bare, head_for, quoted},
     uploads,
 };
@@ -57,6 +57,55 @@ pub(crate) async fn put(
     let mut meta = ObjectMeta::new(key.clone(), len);
     meta.etag = answer.e_tag().map(bare);
     Ok(meta)
+}
+
+/// Looks whether a condition on an object in parts holds, where the server may
+/// not. Somebody may still come in between: only a condition that the server
+/// keeps is proof, and for `put` that is probed.
+pub(crate) async fn look_first(
+    shared: &Arc<Shared>,
+    key: &Key,
+    mode: &WriteMode,
+    operation: &'static str,
+) -> Result<()> {
+    if *mode == WriteMode::Overwrite || shared.server.keeps_conditions_on_parts() {
+        return Ok(());
+    }
+    let there = match head_for(shared, key, operation).await {
+        Ok(head) => Some(head.meta),
+        Err(error) if error.kind() == ErrorKind::NotFound => None,
+        Err(error) => return Err(error),
+    };
+    let (kind, message) = match (mode, there) {
+        (WriteMode::CreateNew, Some(_)) => (ErrorKind::AlreadyExists, "an object with this key exists"),
+        (WriteMode::IfMatch(_), None) => {
+            (ErrorKind::PreconditionFailed, "the object was removed by somebody else")
+        }
+        (WriteMode::IfMatch(etag), Some(meta)) if meta.etag.as_ref() != Some(etag) => {
+            (ErrorKind::PreconditionFailed, "the object was changed by somebody else")
+        }
+        _ => return Ok(()),
+    };
+    Err(Error::new(kind, message).during(operation).at(key))
+}
+
+/// The facts about an object that was made of parts. Ceph's gateway leaves the
+/// tag out of its answer, so it is asked for.
+pub(crate) async fn completed(
+    shared: &Arc<Shared>,
+    key: &Key,
+    len: u64,
+    etag: Option<String>,
+    operation: &'static str,
+) -> ObjectMeta {
+    let mut meta = ObjectMeta::new(key.clone(), len);
+    meta.etag = etag.as_deref().map(bare).filter(|etag| !etag.is_empty());
+    if meta.etag.is_none()
+        && let Ok(head) = head_for(shared, key, operation).await
+    {
+        return head.meta;
+    }
+    meta
 }
 
 /// What a vendor wants to hear besides `If-None-Match`.
@@ -296,9 +345,7 @@ impl Parts {
             }
         }
         let etag = self.complete(upload).await?;
-        let mut meta = ObjectMeta::new(self.key().clone(), total);
-        meta.etag = etag;
-        Ok(meta)
+        Ok(completed(&self.shared, self.key(), total, etag, "commit").await)
     }
 
     async fn complete(&self, upload: &str) -> Result<Option<String>> {
@@ -313,6 +360,7 @@ impl Parts {
             })
             .collect();
         let (shared, mode) = (&self.shared, &self.request.mode);
+        look_first(shared, self.key(), mode, "commit").await?;
         let complete = shared.client.complete_multipart_upload().bucket(shared.bucket());
         let complete = complete.key(shared.object(self.key())).upload_id(upload);
         let complete =
@@ -328,8 +376,18 @@ impl Parts {
             .mutate_request(move |request| forbid_overwrite(request, header))
             .send()
             .await;
-        let answer = answer.map_err(|e| refused(&shared.writes("commit", ACTION), e, self.key(), mode))?;
-        Ok(answer.e_tag().map(bare))
+        let error = match answer {
+            Ok(answer) => return Ok(answer.e_tag().map(str::to_owned)),
+            Err(error) => error,
+        };
+        let failed = Answer::of(&error).is_some_and(|answer| answer.status >= 500);
+        let call = shared.writes("commit", ACTION);
+        // Ceph's gateway fails like this, for ever, when the parts are gone.
+        if failed && uploads::is_gone(shared, self.key(), upload).await {
+            lock(&self.state).maybe_committed = true;
+            return Err(call.answered(&Answer::inside("NoSuchUpload", "")).during("commit").at(self.key()));
+        }
+        Err(refused(&call, error, self.key(), mode))
     }
 
     /// The length of the whole, and the part that is held here.

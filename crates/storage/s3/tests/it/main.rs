@@ -3,5 +3,6 @@
 #![allow(clippy::expect_used, clippy::panic, clippy::unwrap_used)] // the helpers of tests are tests too
 
 mod contract;
+mod real;
 mod requests;
 mod server;

@@ -43,7 +43,7 @@ async fn an_object_of_one_part_costs_one_request() {
 }
 
 #[tokio::test]
-async fn an_object_of_three_parts_costs_five_requests() {
+async fn an_object_of_three_parts_costs_three_requests_more() {
     let (repository, server) = open(Quirks::default(), |_| {}).await;
     let writer = must(repository.create(CreateRequest::new(key("object"), PART)).await);
     for number in 0..3 {
@@ -52,7 +52,8 @@ async fn an_object_of_three_parts_costs_five_requests() {
     assert_eq!(must(writer.commit().await).len, 3 * PART);
     let mut expected = vec!["CreateMultipartUpload"];
     expected.extend(["UploadPart"; 3]);
-    expected.push("CompleteMultipartUpload");
+    // A server that is not known to keep conditions here is asked first.
+    expected.extend(["HeadObject", "CompleteMultipartUpload"]);
     assert_eq!(server.calls(), expected);
 }
 

@@ -1,0 +1,101 @@
+//! The same contract on real servers: MinIO and Ceph's gateway.
+
+use crate::contract::layered;
+use aws_sdk_s3::{
+    Client,
+    config::{BehaviorVersion, Credentials as Keys, Region},
+};
+use rockhold_core::{CreateRequest, JobId, Key, OpenRepository, RepositoryFactory, SharedRepository};
+use rockhold_storage_s3::S3Factory;
+use rockhold_testkit::{
+    must,
+    repository::{Subject, run_all},
+    servers::{Service, own, service},
+};
+
+/// A client of the test's own, for what is none of the adapter's business.
+pub(crate) fn client(service: &Service) -> Client {
+    let http = aws_smithy_http_client::Builder::new().build_http();
+    let config = aws_sdk_s3::config::Builder::default()
+        .behavior_version(BehaviorVersion::latest())
+        .http_client(http)
+        .sleep_impl(aws_smithy_async::rt::sleep::TokioSleep::new())
+        .region(Region::new(service.get("region").to_owned()))
+        .endpoint_url(service.get("endpoint"))
+        .force_path_style(true)
+        .credentials_provider(Keys::new(
+            service.get("access_key"),
+            service.get("secret_key"),
+            None,
+            None,
+            "test",
+        ));
+    Client::from_conf(config.build())
+}
+
+/// A new bucket on a server.
+pub(crate) async fn bucket(service: &Service) -> String {
+    let name = format!("rockhold-{}", must(JobId::random()).to_string().to_lowercase());
+    client(service).create_bucket().bucket(&name).send().await.expect("a bucket");
+    name
+}
+
+/// What opens a bucket with the server's own keys.
+pub(crate) fn request(service: &Service, bucket: &str) -> OpenRepository {
+    let mut request = OpenRepository::new(format!("s3a://{bucket}/below/here"));
+    request.properties.insert("aws.s3.endpoint".into(), service.get("endpoint").into());
+    for (property, field) in [("aws.s3.access_key", "access_key"), ("aws.s3.secret_key", "secret_key")] {
+        request.secrets.insert(property.into(), service.get(field).into());
+    }
+    request
+}
+
+pub(crate) async fn open(request: OpenRepository) -> SharedRepository {
+    must(S3Factory::default().open(request).await).repository
+}
+
+async fn keeps_the_contract(service: &Service) {
+    let bucket = bucket(service).await;
+    run_all(|| async { Subject::new(open(request(service, &bucket)).await) }).await;
+    run_all(|| async { Subject::new(layered(open(request(service, &bucket)).await)) }).await;
+    let left = client(service).list_multipart_uploads().bucket(&bucket).send().await.expect("a listing");
+    assert!(left.uploads().is_empty(), "uploads were left behind: {:?}", left.uploads());
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn minio_keeps_the_contract() {
+    if let Some(service) = service("minio", "minio_keeps_the_contract") {
+        keeps_the_contract(&service).await;
+    }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn ceph_keeps_the_contract() {
+    if let Some(service) = service("rgw", "ceph_keeps_the_contract") {
+        keeps_the_contract(&service).await;
+    }
+}
+
+/// A killed client runs no code: what it left is found by who comes after it.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn parts_of_a_killed_writer_are_found_after_the_server_was_restarted() {
+    let test = "parts_of_a_killed_writer_are_found_after_the_server_was_restarted";
+    let Some(mut server) = own("minio", test) else { return };
+    let service = server.service();
+    let bucket = bucket(&service).await;
+    let repository = open(request(&service, &bucket)).await;
+    let job = must(Key::new("data/job"));
+    let begin = async |name: &str| {
+        let writer = must(repository.create(CreateRequest::new(must(job.join(name)), 5 << 20)).await);
+        must(writer.write_part(0, vec![7; 5 << 20].into()).await);
+        std::mem::forget(writer);
+    };
+    begin("1").await;
+    server.kill();
+    server.restart().expect("the server comes back");
+    begin("2").await;
+    // MinIO forgets what began before its start until its own sweep: it tells
+    // of such an upload by its whole name only.
+    assert_eq!(must(repository.discard_staged(&job).await), 1);
+    assert_eq!(must(repository.discard_staged(&must(job.join("1"))).await), 1);
+}
