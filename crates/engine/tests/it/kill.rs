@@ -15,9 +15,9 @@ fn table() -> ObjectName {
 }
 
 /// The state that each run begins from.
-struct Start {
-    dir: tempfile::TempDir,
-    memory: MemoryFactory,
+pub(crate) struct Start {
+    pub(crate) dir: tempfile::TempDir,
+    pub(crate) memory: MemoryFactory,
 }
 
 impl Start {
@@ -63,14 +63,14 @@ impl Wrong {
     }
 }
 
-async fn world(dir: &Path, memory: &MemoryFactory, plan: &FaultPlan) -> World {
+pub(crate) async fn world(dir: &Path, memory: &MemoryFactory, plan: &FaultPlan) -> World {
     open(dir, memory, plan).await.unwrap()
 }
 
 /// Runs `sql` from `start` once for every number and every way to go wrong,
 /// then opens the directory again as a new process would and calls `check`
 /// with whether the job said FINISHED. Prints and gives the number of points.
-async fn at_every_step<F>(
+pub(crate) async fn at_every_step<F>(
     name: &str,
     start: &Start,
     sql: &str,
@@ -131,7 +131,7 @@ async fn start_with_table() -> Start {
 }
 
 /// Everything that lies in the warehouse's data and staging folders.
-fn files(dir: &Path) -> Vec<PathBuf> {
+pub(crate) fn files(dir: &Path) -> Vec<PathBuf> {
     let mut found = Vec::new();
     let mut open = vec![dir.join("data"), dir.join("staging")];
     while let Some(folder) = open.pop() {
@@ -147,7 +147,7 @@ fn files(dir: &Path) -> Vec<PathBuf> {
     found
 }
 
-async fn no_job_is_left(w: &World) {
+pub(crate) async fn no_job_is_left(w: &World) {
     let jobs = rockhold_core::StateStore::jobs(&w.store, None).await.unwrap();
     assert!(jobs.iter().all(|job| job.finished), "{jobs:?}");
 }

@@ -157,6 +157,35 @@ impl World {
         self.store.change(Change::CreateObject(object)).await.unwrap();
     }
 
+    /// Changes what no comparison looks at.
+    pub(crate) async fn comment(&self, kind: &KindId, name: &str, comment: &str) {
+        let namespace = self.engine.kinds().get(kind).unwrap().namespace;
+        let name = match namespace {
+            Namespace::Catalog => ObjectName::new("", name),
+            _ => split(name),
+        };
+        let mut definition =
+            self.store.find_object(namespace, &name).await.unwrap().unwrap().object.definition;
+        definition["comment"] = comment.into();
+        let change = Change::SetDefinition { namespace, name, definition, rows_change: false };
+        self.store.change(change).await.unwrap();
+    }
+
+    /// Everything that a user can see of a database (of the catalogs for the
+    /// empty name): definitions, and the bytes of the rows, read and hashed.
+    pub(crate) async fn everything(&self, database: &str) -> Vec<String> {
+        let mut lines = Vec::new();
+        for info in self.store.list_objects(database).await.unwrap() {
+            assert!(!info.under_restore, "{} is under restore", info.object.name);
+            let (kind, name) = (&info.object.kind, &info.object.name);
+            lines.push(format!("{kind} {name} {} {}", info.object.definition, info.object.state));
+            if info.namespace == Namespace::Relation {
+                lines.extend(self.visible(name).await.unwrap().into_iter().skip(1));
+            }
+        }
+        lines
+    }
+
     pub(crate) async fn drop(&self, namespace: Namespace, name: &str) {
         let name = match namespace {
             Namespace::Catalog => ObjectName::new("", name),

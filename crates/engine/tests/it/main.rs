@@ -6,6 +6,7 @@ mod change;
 mod damage;
 mod jobs;
 mod kill;
+mod kill_kinds;
 mod kinds;
 mod meeting;
 mod process;
