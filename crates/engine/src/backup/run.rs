@@ -1,5 +1,6 @@
 //! A backup from PENDING to its end.
 
+use crate::Engine;
 use crate::backup::sink::{UploadContext, UploadSink};
 use crate::backup::{BackupJob, Bases, KnownFiles, owner};
 use crate::engine::RunningJob;
@@ -9,7 +10,7 @@ use rockhold_core::format::{
     Children, Claim, Ending, Heartbeat, ObjectEntry, ObjectEntryWriter, PageWriter, PartitionEntry,
     SnapshotDocument, SnapshotKind, write_object,
 };
-use rockhold_core::{Cut, Document, Error, ErrorKind, LiveObject, PinRequest, Result};
+use rockhold_core::{Cut, Document, Error, ErrorKind, JobId, LiveObject, PinRequest, Result};
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -26,9 +27,7 @@ pub(crate) async fn run(mut running: RunningJob, job: BackupJob) {
     heartbeat.abort();
     drop(watchdog);
     let engine = running.engine.clone();
-    if let Ok(_permit) = engine.0.pools.release_snapshot.acquire().await
-        && let Err(error) = engine.0.warehouse.release(running.id()).await
-    {
+    if let Err(error) = release(&engine, running.id()).await {
         tracing::warn!(?error, "pins were not released; they end with their lease");
     }
     match result {
@@ -38,6 +37,13 @@ pub(crate) async fn run(mut running: RunningJob, job: BackupJob) {
         }
         Err(error) => give_up(running, &job, error).await,
     }
+}
+
+/// Lets go of what the job has pinned; twice is a success.
+async fn release(engine: &Engine, job: JobId) -> Result<()> {
+    let permit = engine.0.pools.release_snapshot.acquire();
+    let _permit = permit.await.map_err(|e| Error::internal("the release pool is closed").because(e))?;
+    engine.0.warehouse.release(job).await
 }
 
 /// Ends a job that failed: wins the label's outcome, then removes what it wrote.
@@ -164,7 +170,7 @@ async fn work(running: &mut RunningJob, job: &BackupJob) -> Result<()> {
     snapshot.counts = counts;
     snapshot.uploaded = context.uploaded_bytes.load(Ordering::Relaxed);
     // What is in the repository is complete; the pins have done their work.
-    warehouse.release(running.id()).await?;
+    release(&engine, running.id()).await?;
 
     running.enter(backup_state::UPLOAD_INFO, |_| ()).await?;
     commit(running, &job.claim, snapshot).await

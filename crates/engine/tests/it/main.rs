@@ -2,13 +2,17 @@
 
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "a test that fails says where")]
 
+mod adopt;
 mod change;
+mod counting;
 mod damage;
+mod explain;
 mod jobs;
 mod kill;
 mod kill_kinds;
 mod kinds;
 mod meeting;
+mod pools;
 mod process;
 mod selection;
 mod support;

@@ -1,0 +1,179 @@
+//! A warehouse and a repository that count how many calls are under way at
+//! once. Each call is held for a moment, so that calls that may meet do meet.
+
+use async_trait::async_trait;
+use rockhold_core::format::PartitionEntry;
+use rockhold_core::{
+    Admitted, Capabilities, ClusterId, CreateRequest, Cut, Digest, FileReceiver, GetRequest, Guarantees,
+    JobId, JobOutcome, Key, ListPage, ListRequest, LiveObject, Namespace, ObjectMeta, ObjectName,
+    ObjectReader, ObjectSummary, ObjectWriter, PinRequest, PutRequest, ReceivedFile, Repository,
+    RepositoryInfo, RestorePlan, Result, SharedRepository, SharedWarehouse, StagedFile, Timestamp, Warehouse,
+};
+use serde_json::Value;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::time::Duration;
+
+/// How many are inside, and how many were at most.
+#[derive(Debug, Default)]
+pub(crate) struct Gauge {
+    now: AtomicUsize,
+    most: AtomicUsize,
+}
+
+struct Inside<'a>(&'a Gauge);
+
+impl Drop for Inside<'_> {
+    fn drop(&mut self) {
+        self.0.now.fetch_sub(1, Ordering::SeqCst);
+    }
+}
+
+impl Gauge {
+    /// Counts `work`, and holds it for so many milliseconds first.
+    async fn hold<T>(&self, time: u64, work: impl Future<Output = T>) -> T {
+        let now = self.now.fetch_add(1, Ordering::SeqCst) + 1;
+        self.most.fetch_max(now, Ordering::SeqCst);
+        let _inside = Inside(self);
+        tokio::time::sleep(Duration::from_millis(time)).await;
+        work.await
+    }
+
+    pub(crate) fn most(&self) -> usize {
+        self.most.load(Ordering::SeqCst)
+    }
+}
+
+/// What is counted.
+#[derive(Debug, Default)]
+pub(crate) struct Gauges {
+    pub(crate) pins: Gauge,
+    pub(crate) releases: Gauge,
+    /// Calls that write data files.
+    pub(crate) uploads: Gauge,
+    /// Calls that read data files, up to their first byte.
+    pub(crate) downloads: Gauge,
+}
+
+#[derive(Debug)]
+pub(crate) struct CountingWarehouse {
+    pub(crate) inner: SharedWarehouse,
+    pub(crate) gauges: Arc<Gauges>,
+}
+
+#[async_trait]
+impl Warehouse for CountingWarehouse {
+    fn cluster(&self) -> ClusterId {
+        self.inner.cluster()
+    }
+    fn guarantees(&self) -> Guarantees {
+        self.inner.guarantees()
+    }
+    fn snapshot_timestamp(&self, at: Timestamp) -> String {
+        self.inner.snapshot_timestamp(at)
+    }
+    fn display_time(&self, at: Timestamp) -> String {
+        self.inner.display_time(at)
+    }
+    async fn databases(&self) -> Result<Vec<String>> {
+        self.inner.databases().await
+    }
+    async fn objects(&self, database: &str) -> Result<Vec<ObjectSummary>> {
+        self.inner.objects(database).await
+    }
+    async fn object(&self, namespace: Namespace, name: &ObjectName) -> Result<Option<LiveObject>> {
+        self.inner.object(namespace, name).await
+    }
+    async fn partitions(&self, name: &ObjectName, names: Option<&[String]>) -> Result<Vec<Value>> {
+        self.inner.partitions(name, names).await
+    }
+    async fn busy(&self, name: &ObjectName) -> Result<Option<String>> {
+        self.inner.busy(name).await
+    }
+    async fn admit(&self, incoming: LiveObject, existing: Option<&LiveObject>) -> Result<Admitted> {
+        self.inner.admit(incoming, existing).await
+    }
+    async fn has_files(&self, files: &[(Digest, u64)]) -> Result<Vec<bool>> {
+        self.inner.has_files(files).await
+    }
+    async fn pin(&self, job: JobId, requests: Vec<PinRequest>) -> Result<Arc<dyn Cut>> {
+        self.gauges.pins.hold(60, self.inner.pin(job, requests)).await
+    }
+    async fn release(&self, job: JobId) -> Result<()> {
+        self.gauges.releases.hold(200, self.inner.release(job)).await
+    }
+    async fn begin(&self, job: JobId, plan: &RestorePlan) -> Result<()> {
+        self.inner.begin(job, plan).await
+    }
+    async fn find_file(&self, job: JobId, digest: &Digest, len: u64) -> Result<Option<ReceivedFile>> {
+        self.inner.find_file(job, digest, len).await
+    }
+    async fn receive(&self, job: JobId, extension: &str, len: u64) -> Result<Box<dyn FileReceiver>> {
+        self.inner.receive(job, extension, len).await
+    }
+    async fn stage_partition(&self, job: JobId, target: usize, entry: &PartitionEntry) -> Result<i64> {
+        self.inner.stage_partition(job, target, entry).await
+    }
+    async fn stage_files(&self, job: JobId, partition: i64, files: Vec<StagedFile>) -> Result<()> {
+        self.inner.stage_files(job, partition, files).await
+    }
+    async fn commit(&self, job: JobId) -> Result<()> {
+        self.inner.commit(job).await
+    }
+    async fn rollback(&self, job: JobId) -> Result<()> {
+        self.inner.rollback(job).await
+    }
+    async fn outcome(&self, job: JobId) -> Result<JobOutcome> {
+        self.inner.outcome(job).await
+    }
+}
+
+#[derive(Debug)]
+pub(crate) struct CountingRepository {
+    pub(crate) inner: SharedRepository,
+    pub(crate) gauges: Arc<Gauges>,
+}
+
+fn is_data(key: &Key) -> bool {
+    key.as_str().starts_with("data/")
+}
+
+#[async_trait]
+impl Repository for CountingRepository {
+    fn info(&self) -> RepositoryInfo {
+        self.inner.info()
+    }
+    fn capabilities(&self) -> Capabilities {
+        self.inner.capabilities()
+    }
+    async fn head(&self, key: &Key) -> Result<ObjectMeta> {
+        self.inner.head(key).await
+    }
+    async fn get(&self, request: GetRequest) -> Result<ObjectReader> {
+        match is_data(&request.key) {
+            true => self.gauges.downloads.hold(60, self.inner.get(request)).await,
+            false => self.inner.get(request).await,
+        }
+    }
+    async fn put(&self, request: PutRequest) -> Result<ObjectMeta> {
+        match is_data(&request.key) {
+            true => self.gauges.uploads.hold(60, self.inner.put(request)).await,
+            false => self.inner.put(request).await,
+        }
+    }
+    async fn create(&self, request: CreateRequest) -> Result<Box<dyn ObjectWriter>> {
+        self.gauges.uploads.hold(60, self.inner.create(request)).await
+    }
+    async fn list(&self, request: ListRequest) -> Result<ListPage> {
+        self.inner.list(request).await
+    }
+    async fn delete(&self, keys: Vec<Key>) -> Result<Vec<Result<()>>> {
+        self.inner.delete(keys).await
+    }
+    async fn discard_staged(&self, prefix: &Key) -> Result<u64> {
+        self.inner.discard_staged(prefix).await
+    }
+    async fn barrier(&self) -> Result<()> {
+        self.inner.barrier().await
+    }
+}

@@ -1,0 +1,165 @@
+//! The four worker pools bound what they say, over all jobs of an engine, and
+//! are used to the full; large files come in ranges within the same bound.
+
+use crate::counting::{CountingRepository, CountingWarehouse, Gauges};
+use crate::support::{MemoryFactory, World, builder, open};
+use arrow::array::{Int32Array, RecordBatch, StringArray};
+use arrow::datatypes::{DataType as Arrow, Field, Schema};
+use rockhold_core::ObjectName;
+use rockhold_engine::{EngineConfig, JobHandle};
+use rockhold_layers::{Counters, FaultPlan, Operation};
+use rockhold_warehouse_store::Change;
+use std::path::Path;
+use std::sync::Arc;
+
+/// A world whose engine has these limits and counts.
+async fn counted(dir: &Path, memory: &MemoryFactory, config: EngineConfig) -> (World, Arc<Gauges>) {
+    let plain = open(dir, memory, &FaultPlan::new()).await.unwrap();
+    let (gauges, counters) = (Arc::<Gauges>::default(), Counters::new());
+    let warehouse = CountingWarehouse { inner: Arc::new(plain.store.clone()), gauges: gauges.clone() };
+    let layer = {
+        let (gauges, counters) = (gauges.clone(), counters.clone());
+        move |repository, _| {
+            let counted = rockhold_layers::Layers::new().count(counters.clone()).around(repository);
+            Arc::new(CountingRepository { inner: counted, gauges: gauges.clone() }) as _
+        }
+    };
+    let engine = builder(Arc::new(warehouse), Arc::new(plain.store.clone()))
+        .unwrap()
+        .config(config)
+        .storage(Arc::new(memory.clone()))
+        .unwrap()
+        .layer(layer)
+        .build();
+    (World { store: plain.store, engine, counters }, gauges)
+}
+
+async fn all(jobs: Vec<JobHandle>) {
+    for job in jobs {
+        let record = job.wait().await;
+        assert_eq!(record.state, "FINISHED", "{}", rockhold_engine::job_status(&record));
+    }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 4)]
+async fn each_worker_count_bounds_its_pool_over_all_jobs_and_is_reached() {
+    const JOBS: usize = 8;
+    let (dir, memory) = (tempfile::tempdir().unwrap(), MemoryFactory::default());
+    let config = EngineConfig {
+        make_snapshot_worker_count: 3,
+        release_snapshot_worker_count: 2,
+        upload_worker_count: 4,
+        download_worker_count: 5,
+        ..EngineConfig::default()
+    };
+    let (w, gauges) = counted(dir.path(), &memory, config).await;
+    w.set_up(1).await;
+    for n in 0..JOBS {
+        w.store.change(Change::CreateDatabase { name: format!("d{n}") }).await.unwrap();
+        let table = ObjectName::new(format!("d{n}"), "t");
+        w.create_table(&table, 6).await;
+        // Other rows in each database, so that no file is found by another's digest.
+        w.load(&table, 1000 * (n as i32 + 1)).await;
+    }
+    let mut jobs = Vec::new();
+    for n in 0..JOBS {
+        jobs.push(w.submit(&format!("BACKUP DATABASE d{n} SNAPSHOT s{n} TO r")).await.unwrap());
+    }
+    all(jobs).await;
+    for n in 0..JOBS {
+        w.store.change(Change::DropDatabase { name: format!("d{n}") }).await.unwrap();
+    }
+    w.store.reclaim().await.unwrap();
+    let mut jobs = Vec::new();
+    for n in 0..JOBS {
+        let restore = w
+            .restore_statement(&format!("s{n}"), "")
+            .await
+            .replace("DATABASE d ", &format!("DATABASE d{n} "));
+        jobs.push(w.submit(&restore).await.unwrap());
+    }
+    all(jobs).await;
+    let most = [&gauges.pins, &gauges.releases, &gauges.uploads, &gauges.downloads].map(|g| g.most());
+    println!("most at once: pins, releases, uploads, downloads: {most:?}");
+    assert_eq!(most, [3, 2, 4, 5]);
+}
+
+/// About 48 MiB in one file: text that hardly compresses.
+async fn load_large(w: &World, table: &ObjectName) {
+    let schema =
+        Arc::new(Schema::new(vec![Field::new("k", Arrow::Int32, true), Field::new("v", Arrow::Utf8, true)]));
+    let load = w.store.begin_load(table, None).await.unwrap();
+    let partition = load.partitions().remove(0);
+    let mut state = 0x9e37_79b9_7f4a_7c15u64;
+    let mut text = |len: usize| -> String {
+        let mut random = || {
+            state ^= state << 13;
+            state ^= state >> 7;
+            state ^= state << 17;
+            char::from(b' ' + (state % 64) as u8)
+        };
+        (0..len).map(|_| random()).collect()
+    };
+    let texts: Vec<String> = (0..60).map(|_| text(1 << 20)).collect();
+    let numbers: Vec<i32> = (0..60).collect();
+    let batch = RecordBatch::try_new(
+        schema.clone(),
+        vec![Arc::new(Int32Array::from(numbers)), Arc::new(StringArray::from(texts))],
+    )
+    .unwrap();
+    let batches = futures::stream::iter([Ok(batch)]);
+    load.write_file(&partition, 0, schema, batches).await.unwrap();
+    load.commit().await.unwrap();
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 4)]
+async fn a_large_file_comes_in_ranges_at_once_each_verified_and_never_more_than_the_workers() {
+    let (dir, memory) = (tempfile::tempdir().unwrap(), MemoryFactory::default());
+    let config = EngineConfig { download_worker_count: 2, ..EngineConfig::default() };
+    let (w, gauges) = counted(dir.path(), &memory, config).await;
+    w.store.change(Change::CreateDatabase { name: "d".into() }).await.unwrap();
+    let table = ObjectName::new("d", "t");
+    w.create_table(&table, 1).await;
+    load_large(&w, &table).await;
+    w.sql("CREATE REPOSITORY r WITH BROKER ON LOCATION \"mem://r\"").await.unwrap();
+    w.done("BACKUP DATABASE d SNAPSHOT s TO r").await;
+    let rows = w.visible(&table).await.unwrap();
+    let restore = w.restore_statement("s", "").await;
+    w.store.change(Change::DropDatabase { name: "d".into() }).await.unwrap();
+    w.store.reclaim().await.unwrap();
+
+    let repository = memory.repository("mem://r/__rockhold_repository_r");
+    let (key, bytes) =
+        repository.objects().into_iter().find(|(key, _)| key.as_str().starts_with("data/")).unwrap();
+    let chunks = bytes.len().div_ceil(16 << 20);
+    assert!(chunks >= 3, "{} bytes", bytes.len());
+    // A flipped bit is named with the range that it lies in, cut off bytes with what is missing.
+    let at = bytes.len() - 10;
+    for (damaged, said) in [
+        (
+            bytes.iter().enumerate().map(|(n, b)| if n == at { b ^ 1 } else { *b }).collect(),
+            "are not those that were stored",
+        ),
+        (bytes[..at].to_vec(), "came only in part"),
+        (bytes[..16 << 20].to_vec(), "are not there"),
+    ] {
+        let put = rockhold_core::PutRequest::new(key.clone(), damaged);
+        let put = put.mode(rockhold_core::WriteMode::Overwrite);
+        rockhold_core::Repository::put(&*repository, put).await.unwrap();
+        let status = w.refused(&restore).await;
+        assert!(status.starts_with("[BAD_FILE") && status.contains(said), "{status}");
+        assert!(status.contains(key.as_str()) && status.contains("object d.t"), "{status}");
+        assert!(w.store.list_databases().await.unwrap().is_empty());
+    }
+    let put = rockhold_core::PutRequest::new(key, bytes.to_vec()).mode(rockhold_core::WriteMode::Overwrite);
+    rockhold_core::Repository::put(&*repository, put).await.unwrap();
+
+    let before = w.counters.snapshot();
+    w.done(&restore).await;
+    let spent = w.counters.snapshot().since(&before);
+    println!("{} bytes in {chunks} ranges, {} at once", bytes.len(), gauges.downloads.most());
+    assert!(spent.bytes_down() < bytes.len() as u64 + (64 << 10), "no byte comes twice: {spent:?}");
+    assert!(spent.of(Operation::Get).calls >= chunks as u64);
+    assert_eq!(gauges.downloads.most(), 2);
+    assert_eq!(w.visible(&table).await.unwrap(), rows);
+}
