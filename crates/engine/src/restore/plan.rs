@@ -9,6 +9,8 @@ use rockhold_core::{
     Comparison, Document, Error, ErrorKind, KindDescriptor, KindId, LiveObject, ObjectName, Renames,
     RestoreAction, RestoreOptions, RestorePlan, RestoreTarget, Result, SharedRepository,
 };
+use rockhold_model::{Partition, PartitionValue};
+use serde_json::Value;
 use std::collections::{BTreeMap, BTreeSet};
 
 /// One object of the plan, with what is needed to restore it.
@@ -20,6 +22,36 @@ pub(crate) struct Planned {
     pub(crate) document: Document,
     /// The partitions taken, by their names in the snapshot; `None` for all.
     pub(crate) partitions: Option<BTreeSet<String>>,
+    pub(crate) naming: Naming,
+}
+
+/// The only partition of an unpartitioned object is called as the object, so
+/// it gets the object's new name.
+#[derive(Clone, Debug)]
+pub(crate) struct Naming {
+    old: String,
+    new: String,
+}
+
+impl Naming {
+    /// The definition of a partition under its new name; `None` when it keeps its own.
+    ///
+    /// # Errors
+    /// `Corrupt` when the definition is not one.
+    pub(crate) fn apply(&self, name: &str, definition: &Value) -> Result<Option<(String, Value)>> {
+        if self.old == self.new || name != self.old {
+            return Ok(None);
+        }
+        let mut partition: Partition = serde_json::from_value(definition.clone())
+            .map_err(|e| Error::corrupt(format!("the definition of partition {name} cannot be read: {e}")))?;
+        if partition.value != PartitionValue::All {
+            return Ok(None);
+        }
+        partition.name.clone_from(&self.new);
+        let definition = serde_json::to_value(&partition)
+            .map_err(|e| Error::internal("a partition cannot be written as JSON").because(e))?;
+        Ok(Some((partition.name, definition)))
+    }
 }
 
 impl Planned {
@@ -172,7 +204,8 @@ impl Engine {
                 }
             };
             nodes.push(Node { kind: c.kind.clone(), name: c.target.clone(), references });
-            let planned = Planned { entry: entry.clone(), document, partitions: partitions.clone() };
+            let naming = Naming { old: c.name.name.clone(), new: c.target.name.clone() };
+            let planned = Planned { entry: entry.clone(), document, partitions: partitions.clone(), naming };
             let decision = match refusal {
                 Some(error) => Err(error),
                 None => match self.decide(repository, c, &planned, exists, options, &mut groups).await {
@@ -294,7 +327,9 @@ impl Engine {
         let mut check = codec.merge_check(existing, here, incoming, options)?;
         let mut reader = planned.reader(repository);
         while let Some(partition) = reader.next().await? {
-            if let Comparison::Different(text) = check.check(&partition.definition)? {
+            let renamed = planned.naming.apply(&partition.name, &partition.definition)?;
+            let definition = renamed.map_or(partition.definition, |(_, definition)| definition);
+            if let Comparison::Different(text) = check.check(&definition)? {
                 return Err(conflict(text));
             }
         }

@@ -114,7 +114,7 @@ async fn stage_object(
     let name = planned.entry.name.clone();
     let Some(writer) = engine.writer(&planned.entry.kind) else { return Ok(()) };
     let mut source = Source::new(planned, &job.opened.repository, running.cancel.clone());
-    let mut sink = StageSink::new(context.clone(), target, name.clone());
+    let mut sink = StageSink::new(context.clone(), target, planned);
     let read = writer.read(&planned.entry, &planned.document, &mut source, &mut sink).await;
     match read {
         Ok(()) => sink.finish().await,

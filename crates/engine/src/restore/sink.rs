@@ -1,6 +1,7 @@
 //! Partitions of one object of a snapshot into the warehouse's staging area.
 
 use crate::restore::download::Download;
+use crate::restore::plan::{Naming, Planned};
 use crate::{CancelToken, job::Progress};
 use async_trait::async_trait;
 use rockhold_core::format::{EntryReader, PartitionEntry};
@@ -49,14 +50,23 @@ pub(crate) struct StageSink {
     context: Arc<DownloadContext>,
     target: usize,
     object: ObjectName,
+    naming: Naming,
     queue: VecDeque<Pending>,
     batch: Vec<StagedFile>,
     batch_handle: i64,
 }
 
 impl StageSink {
-    pub(crate) fn new(context: Arc<DownloadContext>, target: usize, object: ObjectName) -> Self {
-        Self { context, target, object, queue: VecDeque::new(), batch: Vec::new(), batch_handle: 0 }
+    pub(crate) fn new(context: Arc<DownloadContext>, target: usize, planned: &Planned) -> Self {
+        Self {
+            context,
+            target,
+            object: planned.entry.name.clone(),
+            naming: planned.naming.clone(),
+            queue: VecDeque::new(),
+            batch: Vec::new(),
+            batch_handle: 0,
+        }
     }
 
     /// Waits for the downloads that are under way and stages them.
@@ -105,12 +115,15 @@ impl StageSink {
 
 #[async_trait]
 impl RestoreSink for StageSink {
-    async fn partition(&mut self, partition: PartitionEntry) -> Result<()> {
+    async fn partition(&mut self, mut partition: PartitionEntry) -> Result<()> {
         let context = self.context.clone();
+        let name: Arc<str> = partition.name.as_str().into();
+        if let Some((name, definition)) = self.naming.apply(&partition.name, &partition.definition)? {
+            (partition.name, partition.definition) = (name, definition);
+        }
         context.progress.found(partition.totals.files, partition.totals.bytes);
         let staged = context.warehouse.stage_partition(context.job, self.target, &partition);
         let handle = context.cancel.run(staged).await?;
-        let name: Arc<str> = partition.name.as_str().into();
         let mut files = EntryReader::files(context.repository.clone(), &self.object, &name, partition.files);
         let mut number = 0;
         while let Some(entry) = context.cancel.run(files.next()).await? {

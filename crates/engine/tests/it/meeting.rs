@@ -246,3 +246,31 @@ async fn a_whole_database_of_another_name_refers_to_itself_only_where_its_object
     let wanted = "view v of t and of later [\"copy.t\",\"d.later\",\"e.t\"]";
     assert_eq!(w.described("copy").await, ["table t (a table)", wanted]);
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn the_partition_of_an_unpartitioned_object_is_called_as_the_object_under_every_name() {
+    let (_dir, w) = world().await;
+    w.create(KindId::MATERIALIZED_VIEW, "d.m", "free", &[]).await;
+    w.create(KindId::FUNCTION, "d.f(INT)", "with a file", &[]).await;
+    w.load(&ObjectName::new("d", "m"), 1).await;
+    w.done("BACKUP DATABASE d SNAPSHOT s TO r").await;
+    let rows = w.visible(&ObjectName::new("d", "m")).await.unwrap();
+    let restore = w.restore("s", "DATABASE d ON (m AS m2, t AS t2, FUNCTION f AS g)").await;
+    let names = async |name: &str| -> Vec<String> {
+        let name = ObjectName::new("d", name);
+        let all = rockhold_core::Warehouse::partitions(&w.store, &name, None).await.unwrap();
+        all.iter().map(|p| p["name"].as_str().unwrap().to_owned()).collect()
+    };
+    // The second time over what the first has made.
+    for round in 0..2 {
+        w.done(&restore).await;
+        assert_eq!(names("m2").await, ["m2"], "round {round}");
+        assert_eq!(names("t2").await, ["p001", "p002"]);
+        assert_eq!(names("g(INT)").await, ["artifact"]);
+        let copy = w.visible(&ObjectName::new("d", "m2")).await.unwrap();
+        let under_new_name: Vec<String> = rows[1..].iter().map(|row| row.replacen("m ", "m2 ", 1)).collect();
+        assert_eq!(copy[1..], under_new_name);
+        let rows = w.rows("SHOW RESTORE FROM d").await.unwrap();
+        assert_eq!(rows[0][7].as_deref(), Some("m, t PARTITIONS [p001, p002]"), "shown under the old name");
+    }
+}
