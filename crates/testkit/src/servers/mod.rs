@@ -17,6 +17,7 @@
 mod ceph;
 mod command;
 mod files;
+mod gcs;
 mod minio;
 mod moto;
 mod port;
@@ -27,6 +28,7 @@ mod skip;
 pub use ceph::Rgw;
 pub use command::{Program, find_program};
 pub use files::{State, install_dir, target_dir};
+pub use gcs::Gcs;
 pub use minio::Minio;
 pub use moto::Moto;
 pub use port::{answers_http, free_port, http_status, listens};
@@ -37,7 +39,7 @@ pub use skip::{SKIP_LOG, skip};
 use std::{collections::BTreeMap, fmt, path::Path};
 
 /// Every server there is.
-pub const ALL: &[&dyn Server] = &[&Minio, &Rgw, &Moto];
+pub const ALL: &[&dyn Server] = &[&Minio, &Rgw, &Moto, &Gcs];
 
 /// A kind of server: how it comes here and how it starts.
 pub trait Server: Sync {
