@@ -202,11 +202,7 @@ impl Asked<'_> {
         let mut cause: Option<&(dyn StdError + 'static)> = Some(&source);
         let mut last = String::new();
         while let Some(error) = cause {
-            // What `rustls` finds: a certificate of somebody else, or no TLS at all.
-            let tls = error.downcast_ref::<rustls::Error>().or_else(|| {
-                error.downcast_ref::<std::io::Error>()?.get_ref()?.downcast_ref::<rustls::Error>()
-            });
-            if let Some(tls) = tls {
+            if let Some(tls) = tls_error(error) {
                 let message = match tls {
                     rustls::Error::InvalidMessage(_) => {
                         format!("{service} does not speak TLS; write gcp.gcs.endpoint with http://")
@@ -296,6 +292,18 @@ impl Asked<'_> {
             format!("the answer of {} cannot be read: {what}; check gcp.gcs.endpoint", self.service);
         let error = self.error(ErrorKind::Unavailable, message);
         self.ambiguous(error)
+    }
+}
+
+/// What `rustls` found, wherever it is wrapped: a certificate of somebody else,
+/// or no TLS at all.
+fn tls_error<'a>(error: &'a (dyn StdError + 'static)) -> Option<&'a rustls::Error> {
+    let mut error = error;
+    loop {
+        match error.downcast_ref::<std::io::Error>() {
+            Some(io) => error = io.get_ref()?,
+            None => return error.downcast_ref(),
+        }
     }
 }
 

@@ -56,8 +56,7 @@ pub(crate) async fn open(shared: &Arc<Shared>, request: GetRequest) -> Result<Ob
         if range.start >= range.end {
             request.resolve(u64::MAX)?;
         }
-        // Inclusive; `resolve` has refused an end of 0.
-        sent = sent.header(RANGE, format!("bytes={}-{}", range.start, range.end.saturating_sub(1)));
+        sent = sent.header(RANGE, header(range));
     }
     let response = match shared.client.ask(&asked, shared.client.call, sent).await? {
         Ok(response) => response,
@@ -86,6 +85,15 @@ pub(crate) async fn open(shared: &Arc<Shared>, request: GetRequest) -> Result<Ob
         sum: given.facts.crc32c.filter(|_| whole).map(|wanted| Sum { wanted, found: 0 }),
     };
     Ok(ObjectReader { meta, range, stream: pieces.stream() })
+}
+
+/// Writes a range that is not empty: inclusive, and without an end where the
+/// end is behind every object, since servers read it into 63 bits.
+fn header(range: &Range<u64>) -> String {
+    match i64::try_from(range.end) {
+        Ok(end) => format!("bytes={}-{}", range.start, end.saturating_sub(1)),
+        Err(_) => format!("bytes={}-", range.start),
+    }
 }
 
 /// What the headers of an answer say.
@@ -224,6 +232,13 @@ mod tests {
         for bad in ["bytes 0-9/*", "bytes 9-0/100", "bytes 0-100/100", "bytes */100", "0-9/100", ""] {
             assert_eq!(range(bad), None, "{bad}");
         }
+    }
+
+    #[test]
+    fn a_range_is_written_with_its_last_byte() {
+        assert_eq!(header(&(0..1)), "bytes=0-0");
+        assert_eq!(header(&(7..100)), "bytes=7-99");
+        assert_eq!(header(&(7..u64::MAX)), "bytes=7-");
     }
 
     #[test]

@@ -3,6 +3,9 @@
 
 #![allow(clippy::expect_used, clippy::panic)] // the helpers of tests are tests too
 
+mod access;
 mod contract;
+mod fake;
 mod faults;
+mod official;
 mod support;
