@@ -375,6 +375,11 @@ impl Repository for MemoryRepository {
         Ok((before - state.staged.len()) as u64)
     }
 
+    async fn count_staged(&self, prefix: &Key) -> Result<u64> {
+        let below = |staged: &&Staged| staged.key != *prefix && staged.key.starts_with(prefix);
+        Ok(self.state().staged.values().filter(below).count() as u64)
+    }
+
     async fn barrier(&self) -> Result<()> {
         self.state().unsynced.clear();
         Ok(())

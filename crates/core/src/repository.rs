@@ -436,6 +436,15 @@ pub trait Repository: Send + Sync + fmt::Debug {
     /// As `list` and `delete`.
     async fn discard_staged(&self, prefix: &Key) -> Result<u64>;
 
+    /// How many unfinished writes, of writers dead or alive, are staged below
+    /// `prefix`: what [`Repository::discard_staged`] would remove. Changes nothing.
+    ///
+    /// # Errors
+    /// As `list`; `Unsupported` where the store cannot tell.
+    async fn count_staged(&self, prefix: &Key) -> Result<u64> {
+        Err(Error::unsupported("this store does not tell what is staged").during("count staged").at(prefix))
+    }
+
     /// Returns when everything acknowledged before the call is durable (R10).
     ///
     /// # Errors

@@ -8,6 +8,7 @@
 //! | module | subject |
 //! |---|---|
 //! | `repositories` | CREATE / SHOW / DROP REPOSITORY, opening |
+//! | `check` | what works and what does not in a repository |
 //! | `select`, `backup` | BACKUP: what it takes; submitting, running, uploading |
 //! | `restore` | RESTORE: choosing, planning, staging, committing |
 //! | `references` | order by dependency, circles, what is missing |
@@ -27,6 +28,7 @@
 mod backup;
 mod cancel;
 mod cancel_job;
+mod check;
 mod config;
 mod engine;
 mod error;
@@ -43,6 +45,7 @@ mod show;
 mod snapshots;
 
 pub use cancel::CancelToken;
+pub use check::{CheckResult, CheckStep, RepositoryCheck};
 pub use config::EngineConfig;
 pub use engine::{Engine, EngineBuilder, LayerFn};
 pub use error::from_core as sql_error;

@@ -92,6 +92,11 @@ impl<A: Around> Repository for Layered<A> {
         self.around.call(call, self.inner.discard_staged(prefix)).await
     }
 
+    async fn count_staged(&self, prefix: &Key) -> Result<u64> {
+        let call = Call::new(Operation::CountStaged, Some(prefix));
+        self.around.call(call, self.inner.count_staged(prefix)).await
+    }
+
     async fn barrier(&self) -> Result<()> {
         self.around.call(Call::new(Operation::Barrier, None), self.inner.barrier()).await
     }

@@ -113,6 +113,10 @@ impl Repository for ChecksumLayer {
         self.0.discard_staged(prefix).await
     }
 
+    async fn count_staged(&self, prefix: &Key) -> Result<u64> {
+        self.0.count_staged(prefix).await
+    }
+
     async fn barrier(&self) -> Result<()> {
         self.0.barrier().await
     }

@@ -12,42 +12,16 @@ use rockhold_core::{
     Capabilities, CreateRequest, GetRequest, Key, ListPage, ListRequest, ObjectMeta, ObjectReader,
     ObjectWriter, PutRequest, Repository, RepositoryInfo, Result, SharedRepository, WriteMode,
 };
-use std::{
-    collections::VecDeque,
-    sync::{Arc, Mutex, PoisonError},
-};
-
-/// How many of the objects written last [`Fault::HideNewest`] can know.
-const REMEMBERED: usize = 256;
 
 #[derive(Debug)]
 pub(crate) struct FaultLayer {
     plan: FaultPlan,
     inner: SharedRepository,
-    newest: Newest,
-}
-
-#[derive(Clone, Debug, Default)]
-struct Newest(Arc<Mutex<VecDeque<Key>>>);
-
-impl Newest {
-    fn wrote<T>(&self, key: &Key, result: &Result<T>) {
-        if result.is_ok() {
-            let mut keys = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-            keys.push_front(key.clone());
-            keys.truncate(REMEMBERED);
-        }
-    }
-
-    fn hides(&self, count: usize, key: &Key) -> bool {
-        let keys = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        keys.iter().take(count).any(|hidden| hidden == key)
-    }
 }
 
 impl FaultLayer {
     pub(crate) fn new(plan: FaultPlan, inner: SharedRepository) -> Self {
-        Self { plan, inner, newest: Newest::default() }
+        Self { plan, inner }
     }
 
     async fn enter(&self, operation: Operation, key: Option<&Key>) -> Result<Passage> {
@@ -113,7 +87,7 @@ impl Repository for FaultLayer {
         if passage.duplicates() {
             let _ = self.inner.put(request).await;
         }
-        self.newest.wrote(&key, &result);
+        self.plan.wrote(&key, &result);
         passage.finish(result)
     }
 
@@ -132,14 +106,14 @@ impl Repository for FaultLayer {
             return passage.finish(lost.and(Err(delivered)));
         }
         let inner = Some(passage.finish(result)?);
-        Ok(Box::new(FaultWriter { plan: self.plan.clone(), newest: self.newest.clone(), inner, key }))
+        Ok(Box::new(FaultWriter { plan: self.plan.clone(), inner, key }))
     }
 
     async fn list(&self, request: ListRequest) -> Result<ListPage> {
         let passage = self.enter(Operation::List, request.prefix.as_ref()).await?;
         let mut result = self.inner.list(request).await;
         if let (Ok(page), Some(Fault::HideNewest(count))) = (&mut result, &passage.fault) {
-            page.objects.retain(|object| !self.newest.hides(*count, &object.key));
+            page.objects.retain(|object| !self.plan.hides(*count, &object.key));
         }
         passage.finish(result)
     }
@@ -159,13 +133,18 @@ impl Repository for FaultLayer {
         if passage.duplicates() {
             let _ = self.inner.copy(from, to, mode).await;
         }
-        self.newest.wrote(to, &result);
+        self.plan.wrote(to, &result);
         passage.finish(result)
     }
 
     async fn discard_staged(&self, prefix: &Key) -> Result<u64> {
         let passage = self.enter(Operation::DiscardStaged, Some(prefix)).await?;
         passage.finish(self.inner.discard_staged(prefix).await)
+    }
+
+    async fn count_staged(&self, prefix: &Key) -> Result<u64> {
+        let passage = self.enter(Operation::CountStaged, Some(prefix)).await?;
+        passage.finish(self.inner.count_staged(prefix).await)
     }
 
     async fn barrier(&self) -> Result<()> {
@@ -240,7 +219,6 @@ fn broken(failure: Failure, passed: &Passed) -> Pieces {
 
 struct FaultWriter {
     plan: FaultPlan,
-    newest: Newest,
     /// `None` once aborted.
     inner: Option<Box<dyn ObjectWriter>>,
     key: Key,
@@ -270,7 +248,7 @@ impl ObjectWriter for FaultWriter {
         if passage.duplicates() {
             let _ = self.inner()?.commit().await;
         }
-        self.newest.wrote(&self.key, &result);
+        self.plan.wrote(&self.key, &result);
         passage.finish(result)
     }
 

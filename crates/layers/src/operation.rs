@@ -33,11 +33,13 @@ pub enum Operation {
     DiscardStaged,
     /// `Repository::barrier`.
     Barrier,
+    /// `Repository::count_staged`.
+    CountStaged,
 }
 
 impl Operation {
     /// All of them, in order.
-    pub const ALL: [Operation; 13] = [
+    pub const ALL: [Operation; 14] = [
         Self::Head,
         Self::Get,
         Self::Read,
@@ -51,6 +53,7 @@ impl Operation {
         Self::Copy,
         Self::DiscardStaged,
         Self::Barrier,
+        Self::CountStaged,
     ];
 
     /// The name that errors of this operation carry.
@@ -69,12 +72,13 @@ impl Operation {
             Self::Copy => "copy",
             Self::DiscardStaged => "discard staged",
             Self::Barrier => "barrier",
+            Self::CountStaged => "count staged",
         }
     }
 
     /// Whether a lost reply leaves open what happened.
     pub fn changes(self) -> bool {
-        !matches!(self, Self::Head | Self::Get | Self::Read | Self::List | Self::Barrier)
+        !matches!(self, Self::Head | Self::Get | Self::Read | Self::List | Self::Barrier | Self::CountStaged)
     }
 
     /// Whether doing it twice can answer otherwise than doing it once.

@@ -3,6 +3,7 @@
 use crate::Operation;
 use rockhold_core::{Effect, Error, ErrorKind, Key, Result, Retry};
 use std::{
+    collections::VecDeque,
     fmt,
     sync::{Arc, Mutex, MutexGuard, PoisonError},
     time::Duration,
@@ -54,7 +55,12 @@ struct State {
     dead: bool,
     log: Option<Vec<Passed>>,
     rules: Vec<Rule>,
+    /// The keys written last, newest first, through whichever layer.
+    newest: VecDeque<Key>,
 }
+
+/// How many of the objects written last [`Fault::HideNewest`] can know.
+const REMEMBERED: usize = 1024;
 
 #[derive(Debug)]
 struct Rule {
@@ -361,6 +367,20 @@ impl FaultPlan {
 
     pub(crate) fn dead(&self, point: &'static str) -> Result<()> {
         if self.is_dead() { Err(dead(point)) } else { Ok(()) }
+    }
+
+    /// Notes an object that was written.
+    pub(crate) fn wrote<T>(&self, key: &Key, result: &Result<T>) {
+        if result.is_ok() {
+            let mut state = self.state();
+            state.newest.push_front(key.clone());
+            state.newest.truncate(REMEMBERED);
+        }
+    }
+
+    /// Whether `key` is one of the `count` objects written last.
+    pub(crate) fn hides(&self, count: usize, key: &Key) -> bool {
+        self.state().newest.iter().take(count).any(|hidden| hidden == key)
     }
 
     fn state(&self) -> MutexGuard<'_, State> {

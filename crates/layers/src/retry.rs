@@ -244,6 +244,10 @@ impl Repository for RetryLayer {
         repeat(&self.policy, Operation::DiscardStaged, || self.inner.discard_staged(prefix)).await
     }
 
+    async fn count_staged(&self, prefix: &Key) -> Result<u64> {
+        repeat(&self.policy, Operation::CountStaged, || self.inner.count_staged(prefix)).await
+    }
+
     async fn barrier(&self) -> Result<()> {
         repeat(&self.policy, Operation::Barrier, || self.inner.barrier()).await
     }

@@ -19,7 +19,8 @@ pub struct Timeouts {
     /// `put`, `write_part`, `commit`, `copy`, and the wait for the next piece
     /// of a stream. 2 min by default.
     pub transfer: Duration,
-    /// `barrier` and `discard_staged`, whose work has no bound. 30 min by default.
+    /// `barrier`, `discard_staged` and `count_staged`, whose work has no bound.
+    /// 30 min by default.
     pub sync: Duration,
 }
 
@@ -56,10 +57,10 @@ impl Timeouts {
     }
 
     fn of(&self, operation: Operation) -> Duration {
-        use Operation::{Barrier, Commit, Copy, DiscardStaged, Put, Read, WritePart};
+        use Operation::{Barrier, Commit, Copy, CountStaged, DiscardStaged, Put, Read, WritePart};
         match operation {
             Put | WritePart | Commit | Copy | Read => self.transfer,
-            Barrier | DiscardStaged => self.sync,
+            Barrier | DiscardStaged | CountStaged => self.sync,
             _ => self.call,
         }
     }

@@ -19,6 +19,7 @@ use crate::{BackupRequest, BackupScope, Engine, JobHandle};
 use rockhold_core::format::{Claim, ClaimRequest, SnapshotKind};
 use rockhold_core::{Effect, ErrorKind, JobId, JobKind, JobRecord};
 use rockhold_sql::SqlError;
+use std::sync::{Arc, atomic::AtomicBool};
 
 /// What a running backup works with.
 pub(crate) struct BackupJob {
@@ -27,6 +28,9 @@ pub(crate) struct BackupJob {
     /// In the order in which entries of a snapshot are written.
     pub(crate) selected: Vec<Selected>,
     pub(crate) kind: SnapshotKind,
+    /// Whether a file was sent in parts, so that the store may hold parts that
+    /// nobody knows of.
+    pub(crate) in_parts: Arc<AtomicBool>,
 }
 
 /// A BACKUP whose names and repository were checked.
@@ -88,7 +92,8 @@ impl Engine {
             return Err(slot_error(&record.database, error));
         }
         let (handle, running) = self.adopt_job(record);
-        tokio::spawn(run::run(running, BackupJob { opened, claim, selected, kind }));
+        let in_parts = Arc::default();
+        tokio::spawn(run::run(running, BackupJob { opened, claim, selected, kind, in_parts }));
         Ok(handle)
     }
 

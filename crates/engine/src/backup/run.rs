@@ -8,16 +8,20 @@ use crate::job::{FINISHED, backup_state};
 use crate::select::Selected;
 use rockhold_core::format::{
     Children, Claim, Ending, Heartbeat, ObjectEntry, ObjectEntryWriter, PageWriter, PartitionEntry,
-    SnapshotDocument, SnapshotKind, write_object,
+    SnapshotDocument, SnapshotKind, data_prefix, write_object,
 };
 use rockhold_core::{Cut, Document, Error, ErrorKind, JobId, LiveObject, PinRequest, Result};
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::Duration;
 use tokio::sync::Mutex;
 
 /// The SQL text of a document lists at most this many partitions.
 const SQL_PARTITIONS: usize = 10_000;
+
+/// The longest that a finished backup looks for unfinished uploads.
+const DISCARD: Duration = Duration::from_secs(60);
 
 /// Runs the job to its end, whatever happens on the way.
 pub(crate) async fn run(mut running: RunningJob, job: BackupJob) {
@@ -31,10 +35,7 @@ pub(crate) async fn run(mut running: RunningJob, job: BackupJob) {
         tracing::warn!(?error, "pins were not released; they end with their lease");
     }
     match result {
-        Ok(()) => {
-            engine.forget_claim(running.id()).await;
-            running.end(FINISHED, |_| ()).await;
-        }
+        Ok(()) => finish(running, &job).await,
         Err(error) => give_up(running, &job, error).await,
     }
 }
@@ -46,15 +47,33 @@ async fn release(engine: &Engine, job: JobId) -> Result<()> {
     engine.0.warehouse.release(job).await
 }
 
+/// Ends a job whose snapshot is committed.
+async fn finish(running: RunningJob, job: &BackupJob) {
+    running.engine.forget_claim(running.id()).await;
+    // An upload that was begun and whose reply was lost has no writer that
+    // could end it; its parts would be stored, and paid for, for ever.
+    if job.in_parts.load(Ordering::Relaxed) {
+        let discard = async {
+            let prefix = data_prefix(running.id())?;
+            job.opened.repository.discard_staged(&prefix).await
+        };
+        // The snapshot is there: its user does not wait long for a store that has gone.
+        let discarded = tokio::time::timeout(DISCARD, discard).await;
+        if !matches!(discarded, Ok(Ok(_))) {
+            tracing::warn!(?discarded, "unfinished uploads of a backup may have been left behind");
+        }
+    }
+    running.end(FINISHED, |_| ()).await;
+}
+
 /// Ends a job that failed: wins the label's outcome, then removes what it wrote.
-async fn give_up(running: RunningJob, job: &BackupJob, error: Error) {
+async fn give_up(running: RunningJob, job: &BackupJob, mut error: Error) {
     let engine = running.engine.clone();
     let now = engine.0.clock.now();
     match job.claim.abort(&error.to_string(), &owner(), now, false).await {
         Ok(Ending::Committed(_)) => {
             // The commit's reply was lost; the snapshot is there.
-            engine.forget_claim(running.id()).await;
-            return running.end(FINISHED, |_| ()).await;
+            return finish(running, job).await;
         }
         Ok(Ending::Aborted(abandoned)) => {
             engine.forget_claim(running.id()).await;
@@ -70,7 +89,13 @@ async fn give_up(running: RunningJob, job: &BackupJob, error: Error) {
                 Err(error) => tracing::warn!(?error, "files of a cancelled backup were left behind"),
             }
         }
-        Err(error) => tracing::warn!(?error, "the claim of a cancelled backup was left behind"),
+        Err(left) => {
+            tracing::warn!(error = ?left, "the claim of a cancelled backup was left behind");
+            // Only the outcome knows, and it cannot be read now.
+            if running.record.state == backup_state::UPLOAD_INFO {
+                error = error.with("the snapshot", "may be there all the same: see SHOW SNAPSHOT");
+            }
+        }
     }
     running.end_cancelled(&error).await;
 }
@@ -126,6 +151,7 @@ async fn work(running: &mut RunningJob, job: &BackupJob) -> Result<()> {
         max_in_flight: config.upload_workers() * config.window.max(1),
         cancel: running.cancel.clone(),
         progress: running.progress.clone(),
+        in_parts: job.in_parts.clone(),
         known: KnownFiles {
             repository: job.opened.repository.clone(),
             repository_id: job.opened.document.id,

@@ -15,7 +15,7 @@ use rockhold_core::{
 };
 use std::collections::VecDeque;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use tokio::sync::{Mutex, Semaphore};
 use tokio::task::JoinHandle;
 
@@ -36,6 +36,8 @@ pub(crate) struct UploadContext {
     pub(crate) max_in_flight: usize,
     pub(crate) cancel: CancelToken,
     pub(crate) progress: Arc<Progress>,
+    /// Set when a file is sent in parts.
+    pub(crate) in_parts: Arc<AtomicBool>,
     pub(crate) known: KnownFiles,
     pub(crate) next_number: AtomicU64,
     pub(crate) uploaded_bytes: AtomicU64,
@@ -206,6 +208,7 @@ impl<'a> UploadSink<'a> {
                 part_len: context.part_len,
                 cancel: &context.cancel,
                 progress: &context.progress,
+                in_parts: &context.in_parts,
             };
             let entry = upload.run().await?;
             context.uploaded_bytes.fetch_add(entry.len, Ordering::Relaxed);

@@ -10,6 +10,7 @@ use rockhold_core::{
 use std::fs::File;
 use std::io::Read;
 use std::path::Path;
+use std::sync::atomic::{AtomicBool, Ordering};
 
 /// What the upload of one file needs to know.
 pub(crate) struct Upload<'a> {
@@ -20,6 +21,8 @@ pub(crate) struct Upload<'a> {
     pub(crate) part_len: usize,
     pub(crate) cancel: &'a CancelToken,
     pub(crate) progress: &'a Progress,
+    /// Set when the file is sent in parts.
+    pub(crate) in_parts: &'a AtomicBool,
 }
 
 impl Upload<'_> {
@@ -85,6 +88,7 @@ impl Upload<'_> {
         let limits = self.repository.capabilities();
         let needed = len.div_ceil(u64::from(limits.max_parts.max(1)));
         let part_len = (self.part_len as u64).max(needed).clamp(limits.part_len.0, limits.part_len.1);
+        self.in_parts.store(true, Ordering::Relaxed);
         let request = CreateRequest::new(self.key.clone(), part_len).expected_len(len);
         let writer = self.cancel.run(self.repository.create(request)).await?;
         let sent = self.send_parts(writer.as_ref(), path, len, part_len).await;

@@ -22,7 +22,7 @@ pub(crate) struct Start {
 
 impl Start {
     /// A copy of the directory and of the repository.
-    fn copy(&self, to: &Path) -> MemoryFactory {
+    pub(crate) fn copy(&self, to: &Path) -> MemoryFactory {
         copy_dir(self.dir.path(), to);
         self.memory.fork()
     }
@@ -122,7 +122,7 @@ where
     points
 }
 
-async fn start_with_table() -> Start {
+pub(crate) async fn start_with_table() -> Start {
     let start = Start { dir: tempfile::tempdir().unwrap(), memory: MemoryFactory::default() };
     let w = world(start.dir.path(), &start.memory, &FaultPlan::new()).await;
     w.set_up(2).await;

@@ -4,9 +4,11 @@
 
 mod adopt;
 mod change;
+mod check;
 mod counting;
 mod damage;
 mod explain;
+mod faults;
 mod jobs;
 mod kill;
 mod kill_kinds;
@@ -16,3 +18,4 @@ mod pools;
 mod process;
 mod selection;
 mod support;
+mod verify;

@@ -9,7 +9,7 @@ use rockhold_core::{
     Outcome, RepositoryFactory, Result, Row, SharedState, SharedWarehouse, SnapshotWriter,
 };
 use rockhold_engine::{Engine, EngineBuilder, EngineConfig, Executed, JobHandle};
-use rockhold_layers::{Counters, FaultPlan, Layers, Limiter, Passage};
+use rockhold_layers::{Counters, FaultPlan, Layers, Passage};
 use rockhold_model::{
     Column, DataType, Distribution, KeyModel, Partition, PartitionValue, Partitioning, TableDefinition,
 };
@@ -91,6 +91,30 @@ pub(crate) async fn open_with(
     storage: Arc<dyn RepositoryFactory>,
     plan: &FaultPlan,
 ) -> Result<World> {
+    open_layered(dir, storage, plan, Layers::new().fault(plan.clone()), one_at_a_time()).await
+}
+
+/// One upload at a time, so that every run numbers its calls alike.
+pub(crate) fn one_at_a_time() -> EngineConfig {
+    EngineConfig {
+        upload_worker_count: 1,
+        download_worker_count: 1,
+        window: 1,
+        heartbeat_seconds: 3600,
+        cancel_poll_ms: 3_600_000,
+        ..EngineConfig::default()
+    }
+}
+
+/// Opens the directory with `layers` around its repositories; every effect of
+/// the store passes `plan`.
+pub(crate) async fn open_layered(
+    dir: &Path,
+    storage: Arc<dyn RepositoryFactory>,
+    plan: &FaultPlan,
+    layers: Layers,
+    config: EngineConfig,
+) -> Result<World> {
     let mut options = OpenOptions::create();
     options.time_zone = Some("UTC".into());
     options.background = false;
@@ -103,26 +127,13 @@ pub(crate) async fn open_with(
     }
     let store = Store::open(dir, options).await?;
     let counters = Counters::new();
-    let layers = {
-        let (plan, counters) = (plan.clone(), counters.clone());
-        move |repository, limiter: Option<Limiter>| {
-            let layers = Layers::new().count(counters.clone()).fault(plan.clone());
-            limiter.into_iter().fold(layers, Layers::limit).around(repository)
-        }
-    };
-    // One upload at a time, so that every run numbers its calls alike.
-    let config = EngineConfig {
-        upload_worker_count: 1,
-        download_worker_count: 1,
-        window: 1,
-        heartbeat_seconds: 3600,
-        cancel_poll_ms: 3_600_000,
-        ..EngineConfig::default()
-    };
+    let layers = layers.count(counters.clone());
     let engine = builder(Arc::new(store.clone()), Arc::new(store.clone()))?
         .config(config)
         .storage(storage)?
-        .layer(layers)
+        .layer(move |repository, limiter| {
+            limiter.into_iter().fold(layers.clone(), Layers::limit).around(repository)
+        })
         .build();
     Ok(World { store, engine, counters })
 }

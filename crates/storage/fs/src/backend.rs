@@ -158,6 +158,11 @@ impl Repository for FsRepository {
         self.run("discard staged", move |shared| deleter::discard_staged(shared, &prefix)).await
     }
 
+    async fn count_staged(&self, prefix: &Key) -> Result<u64> {
+        let prefix = prefix.clone();
+        self.run("count staged", move |shared| deleter::count_staged(shared, &prefix)).await
+    }
+
     async fn barrier(&self) -> Result<()> {
         self.run("barrier", |shared| shared.durability.barrier(&shared.root)).await
     }

@@ -96,11 +96,42 @@ fn prune(root: &Root, path: &str) {
 pub(crate) fn discard_staged(shared: &Shared, prefix: &Key) -> Result<u64> {
     let root = &shared.root;
     let mut removed = 0;
+    let visited = each_staged(shared, prefix, "discard staged", |directory, name| {
+        match fs::unlinkat(directory, name, AtFlags::empty()) {
+            Ok(()) => removed += 1,
+            Err(Errno::NOENT) => {}
+            Err(errno) => return Err(errno),
+        }
+        Ok(())
+    })?;
+    // Deepest first.
+    visited.iter().rev().for_each(|path| prune(root, path));
+    Ok(removed)
+}
+
+/// Counts the staged files below a prefix.
+pub(crate) fn count_staged(shared: &Shared, prefix: &Key) -> Result<u64> {
+    let mut count = 0;
+    each_staged(shared, prefix, "count staged", |_, _| {
+        count += 1;
+        Ok(())
+    })?;
+    Ok(count)
+}
+
+/// Calls `found` with every staged file below a prefix; gives the directories
+/// that were visited, each before those in it.
+fn each_staged(
+    shared: &Shared,
+    prefix: &Key,
+    operation: &'static str,
+    mut found: impl FnMut(&Arc<OwnedFd>, &str) -> rustix::io::Result<()>,
+) -> Result<Vec<String>> {
     let mut open = vec![prefix.as_str().to_owned()];
     let mut visited = Vec::new();
     while let Some(path) = open.pop() {
-        let failed = |errno| os(errno, "discard staged", &path);
-        let directory = match root.open_directory(&path) {
+        let failed = |errno| os(errno, operation, &path);
+        let directory = match shared.root.open_directory(&path) {
             Ok(directory) => directory,
             // Links and foreign file systems hold nothing of ours.
             Err(Errno::NOENT | Errno::NOTDIR | Errno::LOOP | Errno::XDEV) => continue,
@@ -109,11 +140,7 @@ pub(crate) fn discard_staged(shared: &Shared, prefix: &Key) -> Result<u64> {
         for entry in entries(&directory).map_err(failed)? {
             match entry.map_err(failed)? {
                 Entry::File(name) if name.starts_with(STAGED_PREFIX) => {
-                    match fs::unlinkat(&directory, &name, AtFlags::empty()) {
-                        Ok(()) => removed += 1,
-                        Err(Errno::NOENT) => {}
-                        Err(errno) => return Err(failed(errno)),
-                    }
+                    found(&directory, &name).map_err(failed)?;
                 }
                 Entry::File(_) => {}
                 Entry::Directory(name) => open.push(format!("{path}/{name}")),
@@ -121,7 +148,5 @@ pub(crate) fn discard_staged(shared: &Shared, prefix: &Key) -> Result<u64> {
         }
         visited.push(path);
     }
-    // Deepest first.
-    visited.iter().rev().for_each(|path| prune(root, path));
-    Ok(removed)
+    Ok(visited)
 }

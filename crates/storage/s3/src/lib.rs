@@ -44,7 +44,6 @@ mod lifecycle;
 mod lister;
 mod location;
 pub mod properties;
-mod publish;
 mod reader;
 mod transport;
 mod uploads;

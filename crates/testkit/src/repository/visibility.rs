@@ -4,7 +4,7 @@ use super::Subject;
 use crate::{must, refused};
 use bytes::Bytes;
 use futures::{StreamExt, future::join_all};
-use rockhold_core::{CreateRequest, ErrorKind, GetRequest, PutRequest, WriteMode, read_object};
+use rockhold_core::{CreateRequest, ErrorKind, GetRequest, Key, PutRequest, WriteMode, read_object};
 
 /// R1: readers race with writers that replace an object by another of
 /// different length and letters.
@@ -108,10 +108,20 @@ pub async fn r5_what_a_killed_writer_left_is_discarded(subject: &Subject) {
         std::mem::forget(writer);
     }
     assert!(subject.paths().await.is_empty());
+    counts_staged(subject, &job, 2).await;
     assert_eq!(must(subject.discard_staged(&job).await), 2);
+    counts_staged(subject, &job, 0).await;
     assert_eq!(must(subject.discard_staged(&job).await), 0);
     assert!(subject.paths().await.is_empty());
     subject.write("data/job/1", "again").await;
+}
+
+/// The store counts so many unfinished writes, if it counts them at all.
+async fn counts_staged(subject: &Subject, prefix: &Key, expected: u64) {
+    match subject.count_staged(prefix).await {
+        Err(error) if error.kind() == ErrorKind::Unsupported => {}
+        counted => assert_eq!(must(counted), expected),
+    }
 }
 
 /// R5: what is visible, or staged elsewhere, stays.
