@@ -70,6 +70,8 @@ fn cargo_test(
         .arg("--no-fail-fast")
         .env(SKIP_LOG, log)
         .env(SERVICES, servers.file())
+        // The servers of tests are on loopback, which a proxy does not reach.
+        .env("NO_PROXY", "127.0.0.1,localhost,::1")
         .current_dir(root)
         .stdout(Stdio::piped())
         .spawn()

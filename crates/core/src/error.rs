@@ -189,6 +189,13 @@ impl Error {
         self
     }
 
+    /// Marks the call as not applied, after looking.
+    #[must_use]
+    pub fn not_applied(mut self) -> Self {
+        self.0.effect = Effect::NotApplied;
+        self
+    }
+
     /// Names the operation that failed (`put`, `list`, …); the innermost name stays.
     #[must_use]
     pub fn during(mut self, operation: &'static str) -> Self {

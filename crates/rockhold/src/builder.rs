@@ -134,6 +134,22 @@ impl RockholdBuilder {
             .layer(|repository, limiter| {
                 limiter.into_iter().fold(Layers::standard(), Layers::limit).around(repository)
             });
+        #[cfg(feature = "s3")]
+        {
+            builder = builder.storage(Arc::new(rockhold_storage_s3::S3Factory::default()))?;
+        }
+        #[cfg(feature = "oss")]
+        {
+            builder = builder.storage(Arc::new(rockhold_storage_oss::OssFactory::default()))?;
+        }
+        #[cfg(feature = "cos")]
+        {
+            builder = builder.storage(Arc::new(rockhold_storage_cos::CosFactory::default()))?;
+        }
+        #[cfg(feature = "obs")]
+        {
+            builder = builder.storage(Arc::new(rockhold_storage_obs::ObsFactory::default()))?;
+        }
         #[cfg(feature = "gcs")]
         {
             builder = builder.storage(Arc::new(rockhold_storage_gcs::GcsFactory))?;

@@ -5,7 +5,7 @@ use crate::{
     client::{self, ServerName},
     copier, deleter,
     error::Call,
-    lister, reader, uploads, writer,
+    lister, publish, reader, uploads, writer,
 };
 use async_trait::async_trait;
 use aws_sdk_s3::Client;
@@ -145,7 +145,7 @@ impl Repository for S3Repository {
             let message = format!("{len} bytes are more than one put takes ({limit}); write it in parts");
             return Err(Error::new(ErrorKind::LimitExceeded, message).during("put").at(&request.key));
         }
-        writer::put(&self.0, &request.key, request.bytes, &request.mode, None, "put").await
+        publish::put(&self.0, &request.key, request.bytes, &request.mode, None, "put").await
     }
 
     async fn create(&self, request: CreateRequest) -> Result<Box<dyn ObjectWriter>> {

@@ -30,7 +30,10 @@ use rustls::{
     pki_types::{CertificateDer, pem::PemObject},
 };
 use std::{
-    sync::{Arc, OnceLock},
+    sync::{
+        Arc, OnceLock,
+        atomic::{AtomicBool, Ordering},
+    },
     time::Duration,
 };
 
@@ -161,27 +164,49 @@ impl Intercept for ContentLength {
     }
 }
 
-/// Notes what the server that answers calls itself.
+/// What is learned of the server while it answers.
 #[derive(Clone, Debug, Default)]
-pub(crate) struct ServerName(Arc<OnceLock<String>>);
+pub(crate) struct ServerName(Arc<Learned>);
+
+#[derive(Debug, Default)]
+struct Learned {
+    /// What it calls itself.
+    name: OnceLock<String>,
+    /// Whether it refuses conditions on writes as something it does not have.
+    lacks_conditions: AtomicBool,
+}
 
 impl ServerName {
+    /// Whether it refused a condition on a write as something it does not have.
+    pub(crate) fn lacks_conditions(&self) -> bool {
+        self.0.lacks_conditions.load(Ordering::Relaxed)
+    }
+
+    /// Notes that it did.
+    pub(crate) fn note_lack_of_conditions(&self) {
+        self.0.lacks_conditions.store(true, Ordering::Relaxed);
+    }
+
+    fn name_begins(&self, with: &str) -> bool {
+        self.0.name.get().is_some_and(|name| name.starts_with(with))
+    }
+
     /// Whether it is MinIO.
     pub(crate) fn is_minio(&self) -> bool {
-        self.0.get().is_some_and(|name| name.starts_with("MinIO"))
+        self.name_begins("MinIO")
     }
 
     /// Whether it keeps `If-Match` on a write. Ceph's gateway (16) takes quotes
     /// for a part of the tag, and answers those who lose a race with status
     /// 500, which says nothing.
     pub(crate) fn keeps_if_match(&self) -> bool {
-        !self.0.get().is_some_and(|name| name.starts_with("Ceph"))
+        !self.name_begins("Ceph") && !self.lacks_conditions()
     }
 
     /// Whether it is known to keep a condition on CompleteMultipartUpload.
     /// Ceph's gateway (16) keeps conditions on PutObject only.
     pub(crate) fn keeps_conditions_on_parts(&self) -> bool {
-        self.is_minio() || self.0.get().is_some_and(|name| name.starts_with("AmazonS3"))
+        self.is_minio() || self.name_begins("AmazonS3")
     }
 }
 
@@ -200,7 +225,7 @@ impl Intercept for ServerName {
         // Ceph's gateway does not say what it is; its request ids do.
         let is_ceph = || headers.get("x-amz-request-id").is_some_and(|id| id.starts_with("tx0"));
         if let Some(name) = headers.get("server").or_else(|| is_ceph().then_some("Ceph")) {
-            self.0.get_or_init(|| name.to_owned());
+            self.0.name.get_or_init(|| name.to_owned());
         }
         Ok(())
     }

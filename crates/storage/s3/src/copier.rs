@@ -2,10 +2,11 @@
 
 use crate::{
     backend::Shared,
+    publish,
     reader::{head_for, quoted},
-    uploads, writer,
+    uploads,
 };
-use aws_sdk_s3::types::{CompletedMultipartUpload, CompletedPart};
+use aws_sdk_s3::types::CompletedPart;
 use bytes::Bytes;
 use futures::{StreamExt, TryStreamExt, stream};
 use rockhold_core::{Error, ErrorKind, Key, ObjectMeta, Result, WriteMode};
@@ -34,18 +35,18 @@ pub(crate) async fn copy(shared: &Arc<Shared>, from: &Key, to: &Key, mode: &Writ
     }
     let etag = match mode {
         _ if source.len == 0 => {
-            let meta = writer::put(shared, to, Bytes::new(), mode, None, "copy").await?;
+            let meta = publish::put(shared, to, Bytes::new(), mode, None, "copy").await?;
             return Ok(meta);
         }
         WriteMode::Overwrite if source.len <= limit => whole(shared, &source, to).await?,
         WriteMode::CreateNew if !by_parts => {
             // The best there is without a condition: the capability says so.
-            writer::look_first(shared, to, mode, "copy").await?;
+            publish::look_first(shared, to, mode, "copy").await?;
             whole(shared, &source, to).await?
         }
         _ => ranges(shared, &source, to, mode, limit).await?,
     };
-    Ok(writer::completed(shared, to, source.len, etag, "copy").await)
+    Ok(publish::completed(shared, to, source.len, etag, "copy").await)
 }
 
 async fn whole(shared: &Shared, source: &ObjectMeta, to: &Key) -> Result<Option<String>> {
@@ -83,24 +84,12 @@ async fn finish(
     limit: u64,
     upload: &str,
 ) -> Result<Option<String>> {
-    let call = shared.writes("copy", ACTION);
     let parts: Vec<CompletedPart> = stream::iter((1..).zip(split(source.len, limit)))
         .map(|(number, range)| part(shared, source, to, upload, number, range))
         .buffered(RANGES_AT_ONCE)
         .try_collect()
         .await?;
-    writer::look_first(shared, to, mode, "copy").await?;
-    let complete = shared.client.complete_multipart_upload().bucket(shared.bucket());
-    let complete = complete.key(shared.object(to)).upload_id(upload);
-    let complete =
-        complete.multipart_upload(CompletedMultipartUpload::builder().set_parts(Some(parts)).build());
-    let complete = match mode {
-        WriteMode::CreateNew => complete.if_none_match("*"),
-        WriteMode::Overwrite => complete,
-        WriteMode::IfMatch(etag) => complete.if_match(quoted(etag)),
-    };
-    let answer = complete.send().await.map_err(|e| writer::refused(&call, e, to, mode))?;
-    Ok(answer.e_tag().map(str::to_owned))
+    publish::complete(shared, &shared.writes("copy", ACTION), to, upload, parts, mode).await
 }
 
 async fn part(

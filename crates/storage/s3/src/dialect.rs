@@ -14,8 +14,8 @@ pub struct Dialect {
     pub part_copy: bool,
     /// Whether `If-Match` on a write is kept.
     pub if_match: bool,
-    /// A header of the vendor's own that forbids to replace an object, sent
-    /// besides `If-None-Match`.
+    /// A header of the vendor's own that forbids to replace an object, sent in
+    /// the place of `If-None-Match`.
     pub create_new_header: Option<(&'static str, &'static str)>,
     /// Whether names in listings can be asked for in URL encoding.
     pub url_encoded_listing: bool,
@@ -79,6 +79,22 @@ impl Dialect {
             url_encoded_listing: true,
             names,
         }
+    }
+
+    /// Forbids to replace an object by a header of the vendor's own. Vendors
+    /// that have one do not keep `If-Match` on a write.
+    #[must_use]
+    pub const fn forbids_overwrite_by(mut self, name: &'static str, value: &'static str) -> Self {
+        self.create_new_header = Some((name, value));
+        self.if_match = false;
+        self
+    }
+
+    /// Does not trust `If-Match` on a write.
+    #[must_use]
+    pub const fn without_if_match(mut self) -> Self {
+        self.if_match = false;
+        self
     }
 
     /// Google's S3 interface ("Interoperability", "XML API" in the Cloud

@@ -95,8 +95,14 @@ impl Endpoint {
     /// Whether buckets can have no host name of their own here: the host is an
     /// address, `localhost`, a name without a dot, or has a port.
     pub fn wants_path_style(&self) -> bool {
+        self.port.is_some() || self.is_address()
+    }
+
+    /// Whether the host is an address or a name without a dot, before which no
+    /// bucket can stand.
+    pub fn is_address(&self) -> bool {
         let bare = self.host.trim_start_matches('[').trim_end_matches(']');
-        self.port.is_some() || !self.host.contains('.') || bare.parse::<IpAddr>().is_ok()
+        !self.host.contains('.') || bare.parse::<IpAddr>().is_ok()
     }
 
     /// The URL.

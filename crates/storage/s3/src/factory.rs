@@ -147,10 +147,7 @@ fn credentials(given: &mut Given<'_>) -> Result<Credentials> {
     } else if on(given, INSTANCE_PROFILE)? {
         (Credentials::InstanceProfile { endpoint: imds_endpoint }, Some(INSTANCE_PROFILE))
     } else if has_keys {
-        let access_key = given.required_secret(ACCESS_KEY)?;
-        let secret_key = given.required_secret(SECRET_KEY)?;
-        let session_token = given.secret(SESSION_TOKEN)?;
-        (Credentials::Keys { access_key, secret_key, session_token }, None)
+        (given.keys(&NAMES)?, None)
     } else {
         return Err(Error::invalid(format!(
             "credentials are missing: give {ACCESS_KEY} and {SECRET_KEY}, or set one of {INSTANCE_PROFILE}, \

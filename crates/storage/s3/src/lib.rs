@@ -44,6 +44,7 @@ mod lifecycle;
 mod lister;
 mod location;
 pub mod properties;
+mod publish;
 mod reader;
 mod transport;
 mod uploads;

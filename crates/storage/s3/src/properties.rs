@@ -1,6 +1,6 @@
 //! Property keys: which ones a vendor has, and what was given.
 
-use crate::Endpoint;
+use crate::{Credentials, Endpoint, Names};
 use rockhold_core::{Error, OpenRepository, Result, Secret};
 
 /// The file with certificates that are trusted besides the system's; the same
@@ -97,6 +97,20 @@ impl<'a> Given<'a> {
     /// As for [`Given::text`], and when it is missing.
     pub fn required_secret(&self, name: &'static str) -> Result<Secret> {
         self.secret(name)?.ok_or_else(|| self.missing(name))
+    }
+
+    /// Keys that must be given, with a token that may.
+    ///
+    /// # Errors
+    /// As for [`Given::required_secret`].
+    pub fn keys(&self, names: &Names) -> Result<Credentials> {
+        let session_token = match names.session_token {
+            Some(name) => self.secret(name)?,
+            None => None,
+        };
+        let access_key = self.required_secret(names.access_key)?;
+        let secret_key = self.required_secret(names.secret_key)?;
+        Ok(Credentials::Keys { access_key, secret_key, session_token })
     }
 
     /// `true` or `false`.

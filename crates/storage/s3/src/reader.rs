@@ -13,7 +13,7 @@ use std::{ops::Range, sync::Arc};
 /// The facts about one object, with what its writer noted.
 pub(crate) struct Head {
     pub(crate) meta: ObjectMeta,
-    /// The writer's mark, see `writer`.
+    /// The writer's mark, see `publish`.
     pub(crate) mark: Option<String>,
 }
 
@@ -46,7 +46,7 @@ pub(crate) async fn head_for(shared: &Arc<Shared>, key: &Key, operation: &'stati
         answer.e_tag(),
         answer.last_modified(),
     );
-    let mark = answer.metadata().and_then(|facts| facts.get(crate::writer::MARK)).cloned();
+    let mark = answer.metadata().and_then(|facts| facts.get(crate::publish::MARK)).cloned();
     Ok(Head { meta, mark })
 }
 

@@ -1,148 +1,20 @@
-//! Writing objects: whole, and in numbered parts.
+//! Writing objects in numbered parts.
 
 use crate::{
     backend::Shared,
-    error::{Answer, Call},
-    reader::{bare, head_for, quoted},
+    publish::{ACTION, MARK, complete, completed, put},
+    reader::head_for,
     uploads,
 };
 use async_trait::async_trait;
-use aws_sdk_s3::{
-    error::{ProvideErrorMetadata, SdkError},
-    primitives::ByteStream,
-    types::{CompletedMultipartUpload, CompletedPart},
-};
-use aws_smithy_runtime_api::client::orchestrator::{HttpRequest, HttpResponse};
+use aws_sdk_s3::{primitives::ByteStream, types::CompletedPart};
 use bytes::Bytes;
-use rockhold_core::{
-    CreateRequest, Effect, Error, ErrorKind, JobId, Key, ObjectMeta, ObjectWriter, Result, WriteMode,
-};
+use rockhold_core::{CreateRequest, Effect, Error, ErrorKind, JobId, Key, ObjectMeta, ObjectWriter, Result};
 use std::{
     collections::BTreeMap,
     sync::{Arc, Mutex, MutexGuard, PoisonError},
 };
 use tokio::sync::OnceCell;
-
-/// The name under which a writer notes a random mark with its object. When the
-/// answer to a commit was lost, the mark tells whose object is there.
-pub(crate) const MARK: &str = "rockhold-writer";
-
-/// The action that a policy must allow for all of this.
-const ACTION: &str = "s3:PutObject";
-
-/// Writes a whole object by one request.
-pub(crate) async fn put(
-    shared: &Arc<Shared>,
-    key: &Key,
-    bytes: Bytes,
-    mode: &WriteMode,
-    mark: Option<&str>,
-    operation: &'static str,
-) -> Result<ObjectMeta> {
-    let len = bytes.len() as u64;
-    let mut put = shared.client.put_object().bucket(shared.bucket()).key(shared.object(key));
-    put = put.body(ByteStream::from(bytes)).content_length(len as i64);
-    if let Some(mark) = mark {
-        put = put.metadata(MARK, mark);
-    }
-    put = match mode {
-        WriteMode::CreateNew => put.if_none_match("*"),
-        WriteMode::Overwrite => put,
-        WriteMode::IfMatch(etag) => put.if_match(quoted(etag)),
-    };
-    let header = vendor_header(shared, mode);
-    let answer =
-        put.customize().mutate_request(move |request| forbid_overwrite(request, header)).send().await;
-    let answer = answer.map_err(|e| refused(&shared.writes(operation, ACTION), e, key, mode))?;
-    let mut meta = ObjectMeta::new(key.clone(), len);
-    meta.etag = answer.e_tag().map(bare);
-    Ok(meta)
-}
-
-/// Looks whether a condition on an object in parts holds, where the server may
-/// not. Somebody may still come in between: only a condition that the server
-/// keeps is proof, and for `put` that is probed.
-pub(crate) async fn look_first(
-    shared: &Arc<Shared>,
-    key: &Key,
-    mode: &WriteMode,
-    operation: &'static str,
-) -> Result<()> {
-    if *mode == WriteMode::Overwrite || shared.server.keeps_conditions_on_parts() {
-        return Ok(());
-    }
-    let there = match head_for(shared, key, operation).await {
-        Ok(head) => Some(head.meta),
-        Err(error) if error.kind() == ErrorKind::NotFound => None,
-        Err(error) => return Err(error),
-    };
-    let (kind, message) = match (mode, there) {
-        (WriteMode::CreateNew, Some(_)) => (ErrorKind::AlreadyExists, "an object with this key exists"),
-        (WriteMode::IfMatch(_), None) => {
-            (ErrorKind::PreconditionFailed, "the object was removed by somebody else")
-        }
-        (WriteMode::IfMatch(etag), Some(meta)) if meta.etag.as_ref() != Some(etag) => {
-            (ErrorKind::PreconditionFailed, "the object was changed by somebody else")
-        }
-        _ => return Ok(()),
-    };
-    Err(Error::new(kind, message).during(operation).at(key))
-}
-
-/// The facts about an object that was made of parts. Ceph's gateway leaves the
-/// tag out of its answer, so it is asked for.
-pub(crate) async fn completed(
-    shared: &Arc<Shared>,
-    key: &Key,
-    len: u64,
-    etag: Option<String>,
-    operation: &'static str,
-) -> ObjectMeta {
-    let mut meta = ObjectMeta::new(key.clone(), len);
-    meta.etag = etag.as_deref().map(bare).filter(|etag| !etag.is_empty());
-    if meta.etag.is_none()
-        && let Ok(head) = head_for(shared, key, operation).await
-    {
-        return head.meta;
-    }
-    meta
-}
-
-/// What a vendor wants to hear besides `If-None-Match`.
-fn vendor_header(shared: &Shared, mode: &WriteMode) -> Option<(&'static str, &'static str)> {
-    shared.config.dialect.create_new_header.filter(|_| *mode == WriteMode::CreateNew)
-}
-
-fn forbid_overwrite(request: &mut HttpRequest, header: Option<(&'static str, &'static str)>) {
-    if let Some((name, value)) = header {
-        request.headers_mut().insert(name, value);
-    }
-}
-
-/// The error of a write. What a refused condition means depends on the condition.
-pub(crate) fn refused<E>(
-    call: &Call<'_>,
-    error: SdkError<E, HttpResponse>,
-    key: &Key,
-    mode: &WriteMode,
-) -> Error
-where
-    E: ProvideErrorMetadata + std::error::Error + Send + Sync + 'static,
-{
-    let bucket_is_missing = error.code() == Some("NoSuchBucket");
-    let error = call.failed(error, key);
-    let (kind, message) = match (mode, error.kind()) {
-        (WriteMode::CreateNew, ErrorKind::PreconditionFailed) => {
-            (ErrorKind::AlreadyExists, "an object with this key exists")
-        }
-        // Nothing is there that could have the tag.
-        (WriteMode::IfMatch(_), ErrorKind::NotFound) if !bucket_is_missing => {
-            (ErrorKind::PreconditionFailed, "the object was removed by somebody else")
-        }
-        _ => return error,
-    };
-    Error::new(kind, message).during(call.operation).at(key).because(error)
-}
 
 /// Begins an object in parts. Nothing is sent: an object that turns out to
 /// have one part only is written by one request when it is committed.
@@ -320,13 +192,15 @@ impl Parts {
     async fn settle(&self, error: Error) -> Result<ObjectMeta> {
         use ErrorKind::{AlreadyExists, Conflict, PreconditionFailed};
         let may_be_ours = matches!(error.kind(), AlreadyExists | PreconditionFailed | Conflict);
-        if !may_be_ours || !lock(&self.state).maybe_committed {
+        let maybe_committed = lock(&self.state).maybe_committed || error.effect() == Effect::MaybeApplied;
+        if !may_be_ours || !maybe_committed {
             return Err(error);
         }
         match head_for(&self.shared, self.key(), "commit").await {
             Ok(head) if head.mark.as_ref() == Some(&self.mark) => Ok(head.meta),
-            Ok(_) => Err(error),
-            Err(e) if e.kind() == ErrorKind::NotFound => Err(error),
+            // Looking has shown that the object is not ours.
+            Ok(_) => Err(error.not_applied()),
+            Err(e) if e.kind() == ErrorKind::NotFound => Err(error.not_applied()),
             Err(_) => Err(error.maybe_applied()),
         }
     }
@@ -349,45 +223,15 @@ impl Parts {
     }
 
     async fn complete(&self, upload: &str) -> Result<Option<String>> {
-        let parts = lock(&self.state)
-            .parts
-            .iter()
-            .filter_map(|(number, part)| match &part.place {
-                Place::Sent(tag) => {
-                    Some(CompletedPart::builder().part_number(protocol_number(*number)).e_tag(tag).build())
-                }
-                Place::Unknown | Place::Held(_) => None,
-            })
-            .collect();
-        let (shared, mode) = (&self.shared, &self.request.mode);
-        look_first(shared, self.key(), mode, "commit").await?;
-        let complete = shared.client.complete_multipart_upload().bucket(shared.bucket());
-        let complete = complete.key(shared.object(self.key())).upload_id(upload);
-        let complete =
-            complete.multipart_upload(CompletedMultipartUpload::builder().set_parts(Some(parts)).build());
-        let complete = match mode {
-            WriteMode::CreateNew => complete.if_none_match("*"),
-            WriteMode::Overwrite => complete,
-            WriteMode::IfMatch(etag) => complete.if_match(quoted(etag)),
+        let sent = |(number, part): (&u32, &Part)| match &part.place {
+            Place::Sent(tag) => {
+                Some(CompletedPart::builder().part_number(protocol_number(*number)).e_tag(tag).build())
+            }
+            Place::Unknown | Place::Held(_) => None,
         };
-        let header = vendor_header(shared, mode);
-        let answer = complete
-            .customize()
-            .mutate_request(move |request| forbid_overwrite(request, header))
-            .send()
-            .await;
-        let error = match answer {
-            Ok(answer) => return Ok(answer.e_tag().map(str::to_owned)),
-            Err(error) => error,
-        };
-        let failed = Answer::of(&error).is_some_and(|answer| answer.status >= 500);
-        let call = shared.writes("commit", ACTION);
-        // Ceph's gateway fails like this, for ever, when the parts are gone.
-        if failed && uploads::is_gone(shared, self.key(), upload).await {
-            lock(&self.state).maybe_committed = true;
-            return Err(call.answered(&Answer::inside("NoSuchUpload", "")).during("commit").at(self.key()));
-        }
-        Err(refused(&call, error, self.key(), mode))
+        let parts = lock(&self.state).parts.iter().filter_map(sent).collect();
+        let call = self.shared.writes("commit", ACTION);
+        complete(&self.shared, &call, self.key(), upload, parts, &self.request.mode).await
     }
 
     /// The length of the whole, and the part that is held here.

@@ -38,6 +38,11 @@ impl Program {
         self
     }
 
+    /// Whether an argument was added.
+    pub fn has_arg(&self, argument: &str) -> bool {
+        self.arguments.iter().any(|given| given == argument)
+    }
+
     /// Sets a variable of the environment.
     #[must_use]
     pub fn env(mut self, name: impl Into<OsString>, value: impl Into<OsString>) -> Self {

@@ -29,7 +29,7 @@ pub use ceph::Rgw;
 pub use command::{Program, find_program};
 pub use files::{State, install_dir, target_dir};
 pub use gcs::Gcs;
-pub use minio::Minio;
+pub use minio::{Minio, own_minio};
 pub use moto::Moto;
 pub use port::{answers_http, free_port, http_status, listens};
 pub use process::{Lifetime, Process, Started, stop_group};

@@ -157,3 +157,20 @@ async fn opening_costs_one_request_and_creating_asks_for_lifecycle_rules_too() {
     must(S3Factory::default().open(request.create(true)).await);
     assert_eq!(server.calls(), ["ListObjectsV2", "GetBucketLifecycleConfiguration"]);
 }
+
+/// Some servers answer `If-None-Match` with "not implemented".
+#[tokio::test]
+async fn a_server_without_conditions_is_found_out_and_can_be_written_to() {
+    let (repository, server) = open(Quirks { lacks_conditions: true, ..Quirks::default() }, |_| {}).await;
+    assert!(!must(format::keeps_create_new(&repository).await));
+    server.calls();
+    let writer = must(repository.create(CreateRequest::new(key("object"), PART)).await);
+    for number in 0..2 {
+        must(writer.write_part(number, Bytes::from(vec![7; PART as usize])).await);
+    }
+    assert_eq!(must(writer.commit().await).len, 2 * PART);
+    must(repository.put(PutRequest::new(key("small"), "small")).await);
+    // Once known, the condition is not sent again.
+    let puts = server.calls().iter().filter(|call| **call == "PutObject").count();
+    assert_eq!(puts, 1);
+}

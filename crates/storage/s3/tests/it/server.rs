@@ -1,8 +1,12 @@
 //! An S3 server in this process: protocol and signatures by the crate `s3s`,
 //! objects in memory. It keeps what Amazon documents, conditions and unfinished
 //! uploads included, and counts its calls; so a plain `cargo test` means
-//! something on any machine. That real servers agree is for `contract.rs`.
+//! something on any machine. That real servers agree is for `real.rs`. The
+//! vendors that build on this crate test with it too.
 
+#![allow(dead_code)] // not every crate uses all of it
+
+use aws_smithy_runtime_api::client::dns::{DnsFuture, ResolveDns, SharedDnsResolver};
 use futures::{TryStreamExt, stream};
 use hyper_util::{
     rt::{TokioExecutor, TokioIo},
@@ -10,13 +14,18 @@ use hyper_util::{
 };
 use md5::{Digest, Md5};
 use rockhold_core::Secret;
-use rockhold_storage_s3::{Credentials, Dialect, Endpoint, Location, Names, S3Config};
+use rockhold_storage_s3::{Credentials, Dialect, Endpoint, Location, Names, Network, S3Config};
 use s3s::{
-    S3, S3Request, S3Response, S3Result, auth::SimpleAuth, dto::*, s3_error, service::S3ServiceBuilder,
+    S3, S3Request, S3Response, S3Result,
+    auth::SimpleAuth,
+    dto::*,
+    host::{S3Host, VirtualHost},
+    s3_error,
+    service::S3ServiceBuilder,
 };
 use std::{
     collections::BTreeMap,
-    net::SocketAddr,
+    net::{IpAddr, Ipv4Addr, SocketAddr},
     sync::{Arc, Mutex},
     time::SystemTime,
 };
@@ -32,6 +41,23 @@ pub(crate) struct Quirks {
     pub(crate) ignores_conditions: bool,
     /// Has no request that deletes many objects, and none that copies into parts.
     pub(crate) is_google: bool,
+    /// Has no conditions but a header of its own that forbids to replace an
+    /// object, as OSS does.
+    pub(crate) forbids_overwrite_by: Option<&'static str>,
+    /// Refuses conditions on writes as something that it does not have.
+    pub(crate) lacks_conditions: bool,
+    /// The host name that buckets stand before.
+    pub(crate) domain: Option<&'static str>,
+}
+
+/// A resolver for which every name is this machine.
+#[derive(Clone, Debug)]
+struct Loopback;
+
+impl ResolveDns for Loopback {
+    fn resolve_dns<'a>(&'a self, _: &'a str) -> DnsFuture<'a> {
+        DnsFuture::ready(Ok(vec![IpAddr::V4(Ipv4Addr::LOCALHOST)]))
+    }
 }
 
 /// A running server; its listener ends with it.
@@ -52,6 +78,9 @@ impl Server {
         let store = Arc::new(Store { quirks, ..Store::default() });
         let mut service = S3ServiceBuilder::new(Shared(Arc::clone(&store)));
         service.set_auth(SimpleAuth::from_single(ACCESS_KEY, SECRET_KEY));
+        if let Some(domain) = quirks.domain {
+            service.set_host(Domain(domain));
+        }
         let service = service.build();
         let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.expect("a free port");
         let address = listener.local_addr().expect("an address");
@@ -66,6 +95,13 @@ impl Server {
             }
         });
         Self { address, store, task }
+    }
+
+    /// Names that all lead to this machine.
+    pub(crate) fn network() -> Network {
+        let mut network = Network::default();
+        network.resolver = Some(SharedDnsResolver::new(Loopback));
+        network
     }
 
     /// A configuration for this server.
@@ -149,12 +185,23 @@ impl Store {
 
     fn condition(
         &self,
+        headers: &http::HeaderMap,
         there: Option<&Stored>,
         if_match: &Option<ETagCondition>,
         if_none_match: &Option<ETagCondition>,
     ) -> S3Result<()> {
         if self.quirks.ignores_conditions {
             return Ok(());
+        }
+        let conditions = if_match.is_some() || if_none_match.is_some();
+        if conditions && (self.quirks.lacks_conditions || self.quirks.forbids_overwrite_by.is_some()) {
+            return Err(s3_error!(NotImplemented));
+        }
+        let forbids = self.quirks.forbids_overwrite_by.and_then(|name| headers.get(name));
+        if forbids.is_some_and(|value| value == "true") && there.is_some() {
+            let mut error = s3s::S3Error::new(s3s::S3ErrorCode::Custom("FileAlreadyExists".into()));
+            error.set_status_code(http::StatusCode::CONFLICT);
+            return Err(error);
         }
         if if_none_match.is_some() && there.is_some() {
             return Err(s3_error!(PreconditionFailed));
@@ -197,16 +244,32 @@ fn answer<T>(output: T) -> Answer<T> {
     Ok(S3Response::new(output))
 }
 
+/// Buckets as host names, whatever the port.
+struct Domain(&'static str);
+
+impl S3Host for Domain {
+    fn parse_host_header<'a>(&'a self, host: &'a str) -> S3Result<VirtualHost<'a>> {
+        let name = host.split_once(':').map_or(host, |(name, _)| name);
+        match name.strip_suffix(self.0) {
+            Some("") => Ok(VirtualHost::new(self.0)),
+            Some(bucket) if bucket.ends_with('.') => {
+                Ok(VirtualHost::new(self.0).with_bucket(&bucket[..bucket.len() - 1]))
+            }
+            _ => Err(s3_error!(InvalidRequest, "another host: {host}")),
+        }
+    }
+}
+
 /// The trait wants a type of this crate.
 struct Shared(Arc<Store>);
 
 #[async_trait::async_trait]
 impl S3 for Shared {
     async fn put_object(&self, req: S3Request<PutObjectInput>) -> Answer<PutObjectOutput> {
-        let input = req.input;
+        let (input, headers) = (req.input, req.headers);
         let bytes = collect(input.body).await?;
         let mut state = self.0.called("PutObject", &input.bucket)?;
-        self.0.condition(state.objects.get(&input.key), &input.if_match, &input.if_none_match)?;
+        self.0.condition(&headers, state.objects.get(&input.key), &input.if_match, &input.if_none_match)?;
         let stored = Stored::new(bytes, input.metadata);
         let output = PutObjectOutput { e_tag: stored.etag(), ..Default::default() };
         state.objects.insert(input.key, stored);
@@ -383,10 +446,10 @@ impl S3 for Shared {
         &self,
         req: S3Request<CompleteMultipartUploadInput>,
     ) -> Answer<CompleteMultipartUploadOutput> {
-        let input = req.input;
+        let (input, headers) = (req.input, req.headers);
         let mut state = self.0.called("CompleteMultipartUpload", &input.bucket)?;
         let upload = state.uploads.get(&input.upload_id).ok_or_else(|| s3_error!(NoSuchUpload))?;
-        self.0.condition(state.objects.get(&input.key), &input.if_match, &input.if_none_match)?;
+        self.0.condition(&headers, state.objects.get(&input.key), &input.if_match, &input.if_none_match)?;
         let parts = input.multipart_upload.and_then(|upload| upload.parts).unwrap_or_default();
         let (mut all, mut digests) = (Vec::new(), Vec::new());
         for (n, part) in parts.iter().enumerate() {

@@ -1,0 +1,49 @@
+//! Alibaba Cloud OSS's host names, signatures and departures: on a server in this
+//! process that departs as the vendor does, and on MinIO under the vendor's
+//! host name.
+
+#![allow(clippy::expect_used, clippy::panic, clippy::unwrap_used)] // the helpers of tests are tests too
+
+#[path = "../../../s3/tests/it/hosted.rs"]
+mod hosted;
+#[path = "../../../s3/tests/it/server.rs"]
+mod server;
+
+use rockhold_core::{OpenRepository, RepositoryFactory};
+use rockhold_storage_oss::OssFactory;
+use rockhold_testkit::{must, repository::Subject, repository_conformance};
+use server::{Quirks, Server};
+
+const HOST: &str = "oss-cn-hangzhou.aliyuncs.com";
+
+fn request(bucket: &str, port: u16, key: &str, secret: &str) -> OpenRepository {
+    let mut request = OpenRepository::new(format!("oss://{bucket}/below/here"));
+    request.properties.insert("fs.oss.endpoint".into(), format!("http://{HOST}:{port}"));
+    request.secrets.insert("fs.oss.accessKeyId".into(), key.into());
+    request.secrets.insert("aliyun.oss.secret_key".into(), secret.into());
+    request
+}
+
+async fn fresh() -> Subject {
+    let quirks = Quirks {
+        domain: Some(HOST),
+        forbids_overwrite_by: Some("x-oss-forbid-overwrite"),
+        ..Quirks::default()
+    };
+    let server = Server::start(quirks).await;
+    let request = request(server::BUCKET, server.address.port(), server::ACCESS_KEY, server::SECRET_KEY);
+    let opened = must(OssFactory::default().network(Server::network()).open(request).await);
+    assert!(opened.warnings.is_empty(), "{:?}", opened.warnings);
+    Subject::new(opened.repository).keeping(server)
+}
+
+repository_conformance!(fresh());
+
+#[tokio::test]
+async fn minio_under_the_vendors_host_name_is_written_listed_and_read() {
+    let test = "oss: minio_under_the_vendors_host_name_is_written_listed_and_read";
+    let open = async |bucket: &str, port, key: &str, secret: &str| {
+        OssFactory::default().network(Server::network()).open(request(bucket, port, key, secret)).await
+    };
+    hosted::on_minio(test, HOST, "oss-cn-hangzhou", "fs.oss.accessKeySecret", open).await;
+}
