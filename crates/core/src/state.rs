@@ -210,18 +210,6 @@ pub trait StateStore: Send + Sync + fmt::Debug {
     /// `Unavailable`.
     async fn remember_files(&self, repository: RepositoryId, job: JobId, files: &[FileEntry]) -> Result<()>;
 
-    /// What one job is known to have uploaded, behind `after` (a digest), at most `limit`.
-    ///
-    /// # Errors
-    /// `Unavailable`.
-    async fn files_of_job(
-        &self,
-        repository: RepositoryId,
-        job: JobId,
-        after: Option<&Digest>,
-        limit: usize,
-    ) -> Result<Vec<FileEntry>>;
-
     /// Forgets what one job uploaded (its files were deleted).
     ///
     /// # Errors

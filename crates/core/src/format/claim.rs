@@ -195,31 +195,6 @@ impl LabelStore {
         self.exclusive.create(&keys.prefix, "outcome", seal(&outcome)?).await
     }
 
-    /// Sets the abort mark of a claim whose owner is dead, so that the label no
-    /// longer shows. The files stay for the next claim. `false` when there is no
-    /// such claim.
-    ///
-    /// # Errors
-    /// `Conflict` while the owner may live.
-    pub async fn abort_dead(&self, label: &str, by: &str, at: Timestamp) -> Result<bool> {
-        self.mode.refuse_read_only("aborting a backup")?;
-        let Some(attempt) = self.last_attempt(label).await? else { return Ok(false) };
-        if attempt.dropped || attempt.outcome.is_some() || attempt.claim.is_none() {
-            return Ok(false);
-        }
-        let keys = LabelKeys::new(label, attempt.n)?;
-        let liveness = match attempt.liveness(self.store_now().await?) {
-            Liveness::Unknown => self.watch(&keys).await?,
-            known => known,
-        };
-        if liveness != Liveness::Dead {
-            return Err(Error::new(ErrorKind::Conflict, "the backup that writes this snapshot is running")
-                .with("snapshot", label.escape_debug()));
-        }
-        let (claim, digest) = self.read_claim(&keys).await?;
-        self.set_mark(&keys, digest, AbortMark::dead(claim.as_ref(), by, at)).await
-    }
-
     async fn held(&self, keys: LabelKeys, document: ClaimDocument, digest: Digest) -> Result<Claim> {
         // A base that was dropped before the claim could be seen may be
         // collected already; one dropped later waits for this claim.

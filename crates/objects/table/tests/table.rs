@@ -140,3 +140,24 @@ fn list_partitions_are_added_when_no_value_collides() {
     refused(&found[0], "has different values with partition in repository");
     refused(&found[1], "has a value that partition a holds already");
 }
+
+#[test]
+fn a_colocate_group_is_told_with_how_its_members_are_divided_and_can_be_left() {
+    let codec = TableCodec::default();
+    let one = |divided: &str, properties: &str| {
+        let sql = format!(
+            "CREATE TABLE t (k INT, v VARCHAR(5)) DUPLICATE KEY(k) DISTRIBUTED BY {divided} {properties}"
+        );
+        table(&sql).0
+    };
+    let in_group = "PROPERTIES (\"colocate_with\" = \"g\")";
+    let scheme = |divided: &str| codec.group(&one(divided, in_group)).unwrap().unwrap().scheme;
+    assert_eq!(codec.group(&one("HASH(k) BUCKETS 2", "")).unwrap(), None);
+    assert_eq!(codec.group(&one("HASH(k) BUCKETS 2", in_group)).unwrap().unwrap().name, "g");
+    assert_eq!(scheme("HASH(k) BUCKETS 2"), scheme("HASH(K) BUCKETS 2"));
+    assert_ne!(scheme("HASH(k) BUCKETS 2"), scheme("HASH(k) BUCKETS 3"));
+    assert_ne!(scheme("HASH(k) BUCKETS 2"), scheme("HASH(v) BUCKETS 2"));
+    assert_ne!(scheme("HASH(k) BUCKETS 2"), scheme("HASH(k, v) BUCKETS 2"));
+    let left = codec.leave_group(one("HASH(k) BUCKETS 2", in_group)).unwrap();
+    assert_eq!(left.definition, one("HASH(k) BUCKETS 2", "").definition);
+}

@@ -278,31 +278,6 @@ impl StateStore for Store {
         .await
     }
 
-    async fn files_of_job(
-        &self,
-        repository: RepositoryId,
-        job: JobId,
-        after: Option<&Digest>,
-        limit: usize,
-    ) -> Result<Vec<FileEntry>> {
-        let after = after.map(|digest| digest.as_bytes().to_vec()).unwrap_or_default();
-        let limit = i64::try_from(limit).unwrap_or(i64::MAX);
-        self.read(move |connection| {
-            // No digest is empty, so the empty blob lies before all.
-            let mut select = connection.prepare_cached(
-                "SELECT entry FROM known_files WHERE repository = ?1 AND job = ?2 AND digest > ?3 \
-                 ORDER BY digest LIMIT ?4",
-            )?;
-            let mut rows = select.query(params![repository.as_bytes(), job.as_bytes(), after, limit])?;
-            let mut all = Vec::new();
-            while let Some(row) = rows.next()? {
-                all.push(from_json(&row.get::<_, String>(0)?, "known file")?);
-            }
-            Ok(all)
-        })
-        .await
-    }
-
     async fn forget_job_files(&self, repository: RepositoryId, job: JobId) -> Result<()> {
         self.write("forget files of a job", move |_, connection| {
             connection.execute(

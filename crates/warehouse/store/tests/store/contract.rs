@@ -294,6 +294,9 @@ async fn a_file_that_is_here_is_referenced_and_a_damaged_one_is_not() {
     create_table(&store, "t", &["p1"]).await;
     load(&store, "t", "p1", &[1, 2, 3]).await.expect("load");
     let saved = backup(&store, "t").await.expect("backup");
+    let (file, _) = &saved[0].files[0];
+    let asked = [(file.digest, file.len), (rockhold_core::Digest::of(b"elsewhere"), 9), (file.digest, 1)];
+    assert_eq!(store.has_files(&asked).await.expect("files"), [true, false, false]);
     restore(&store, "copy", RestoreAction::Create, &saved).await.expect("restore");
     let files = files_on_disk(dir.path());
     assert_eq!(files.len(), 1, "two tables, one file");
