@@ -17,7 +17,7 @@ use crate::repositories::Opened;
 use crate::{Engine, JobHandle, RestoreRequest, RestoreScope};
 use plan::{chosen_entries, resolve_partitions};
 use rockhold_core::format::{EntryReader, ObjectEntry, SnapshotDocument, SnapshotKind, read_document};
-use rockhold_core::{Error, Guarantee, JobId, JobKind, JobRecord, Result};
+use rockhold_core::{Error, Guarantee, JobId, JobKind, JobRecord, Namespace, Result};
 use rockhold_sql::SqlError;
 use rockhold_sql::analyze::names;
 use select::{Chosen, Stored};
@@ -104,8 +104,11 @@ impl Engine {
                 self.choose_of_catalogs(request, &opened, &document, slot, info).await?
             }
         };
+        let of_catalogs = document.kind == SnapshotKind::ExternalCatalogs;
         for one in &chosen {
-            if self.codec(&one.kind).is_err() {
+            // A snapshot comes from anywhere: what it is of decides what it may hold.
+            let misplaced = (self.namespace(&one.kind) == Namespace::Catalog) != of_catalogs;
+            if misplaced || self.codec(&one.kind).is_err() {
                 return Err(common(format!(
                     "Table: {} cannot support backup restore, type: {}",
                     one.name.name,

@@ -49,6 +49,11 @@ impl Engine {
                         _ => common(format!("Table {name} does not exist in snapshot {label}")),
                     });
                 }
+                if let (Namespace::Function, Some(alias)) = (namespace, alias)
+                    && alias.contains('(')
+                {
+                    return Err(SqlError::analyze(format!("Incorrect function name '{alias}'")));
+                }
                 for object in found.filter(|o| !chosen.iter().any(|c| c.is(o))).collect::<Vec<_>>() {
                     let mut one = whole(object);
                     if let Some(alias) = alias {
