@@ -1,0 +1,177 @@
+//! The repository itself: each operation on the link's threads.
+
+use crate::{
+    HdfsConfig, deleter,
+    link::{Limits, Link, Session},
+    lister::{self, Cursors},
+    reader,
+    target::Target,
+    writer::{self, HdfsWriter},
+};
+use async_trait::async_trait;
+use rockhold_core::{
+    Capabilities, CreateNew, CreateRequest, Error, ErrorKind, GetRequest, Key, ListPage, ListRequest,
+    ObjectMeta, ObjectReader, ObjectWriter, PutRequest, Repository, RepositoryInfo, Result, WriteMode,
+};
+use std::{fmt, sync::Arc, time::Duration};
+
+/// A repository below a directory of HDFS. Clones share one connection.
+#[derive(Clone)]
+pub struct HdfsRepository {
+    link: Arc<Link>,
+    cursors: Arc<Cursors>,
+    page_limit: usize,
+    piece_len: usize,
+}
+
+impl fmt::Debug for HdfsRepository {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("HdfsRepository").field("link", &self.link).finish_non_exhaustive()
+    }
+}
+
+fn capabilities() -> Capabilities {
+    let mut capabilities = Capabilities::full();
+    capabilities.create_new = CreateNew::Atomic;
+    // A NameNode neither compares and renames in one step nor locks, and it
+    // does not copy.
+    capabilities.if_match = false;
+    capabilities.copy = false;
+    capabilities
+}
+
+impl HdfsRepository {
+    /// Connects, and looks at the root directory, so that what is wrong is
+    /// told now and within [`HdfsConfig::open_ms`].
+    ///
+    /// # Errors
+    /// `InvalidInput` for the configuration, `NotFound` for a root that must
+    /// exist and does not, `Unauthenticated`, `PermissionDenied`,
+    /// `Unavailable`, `TimedOut`.
+    pub async fn open(config: HdfsConfig) -> Result<Self> {
+        let (page_limit, piece_len, create) =
+            (config.page_limit, config.piece_len.clamp(1, 64 << 20), config.create);
+        let limits = Limits {
+            call: Duration::from_millis(config.call_ms),
+            transfer: Duration::from_millis(config.transfer_ms),
+            open: Duration::from_millis(config.open_ms),
+        };
+        let target = tokio::task::spawn_blocking(move || Target::new(&config)).await;
+        let target = target.map_err(|lost| Error::internal("the settings were not read").because(lost))??;
+        let link = Link::new(target, limits)?;
+        let asked = Arc::clone(&link);
+        let looked = link.run("open", async move { look(asked, create).await });
+        match tokio::time::timeout(limits.open, looked).await {
+            Ok(Ok(())) => Ok(Self { link, cursors: Arc::default(), page_limit, piece_len }),
+            Ok(Err(error)) => Err(explain(&link, error).await),
+            Err(_) => {
+                let cause = if link.target.kerberos() {
+                    "; it may hang, a firewall may swallow the connection, or the Kerberos server (KDC) does not \
+                     answer"
+                } else {
+                    "; it may hang, or a firewall may swallow the connection"
+                };
+                let message = format!("no answer within {:.0} s{cause}", limits.open.as_secs_f64());
+                let error = Error::new(ErrorKind::TimedOut, message).during("open").temporary(None);
+                Err(error.at(link.target.url()))
+            }
+        }
+    }
+}
+
+/// Looks at the root directory, and makes it where that is wanted.
+async fn look(link: Arc<Link>, create: bool) -> Result<()> {
+    let session: Session = link.session().await?;
+    let (root, shown) =
+        (if link.target.root.is_empty() { "/" } else { &link.target.root }, link.target.location());
+    match session.ask("open", &shown, session.client.get_file_info(root)).await {
+        Ok(status) if status.isdir => Ok(()),
+        Ok(_) => Err(Error::invalid("a file lies there; name a directory").during("open").at(&shown)),
+        Err(error) if error.kind() != ErrorKind::NotFound => Err(error),
+        Err(_) if !create => {
+            let message = "no such directory; create it (`hdfs dfs -mkdir -p`), or check the path";
+            Err(Error::not_found(message).during("open").at(&shown))
+        }
+        Err(_) => session.change("open", &shown, session.client.mkdirs(root, 0o755, true)).await,
+    }
+}
+
+/// A cluster that wants Kerberos hangs up on others without a word.
+async fn explain(link: &Link, error: Error) -> Error {
+    let is_hangup = matches!(error.kind(), ErrorKind::Unavailable | ErrorKind::TimedOut);
+    if link.target.kerberos() || !is_hangup || !link.wants_kerberos().await {
+        return error;
+    }
+    let message = "the NameNode wants Kerberos; set \"hadoop.security.authentication\" = \"kerberos\" with a \
+                   principal and a keytab or ticket cache";
+    Error::new(ErrorKind::Unauthenticated, message).during("open").at(link.target.url()).because(error)
+}
+
+fn check_mode(mode: &WriteMode, operation: &'static str, key: &Key) -> Result<()> {
+    match mode {
+        WriteMode::IfMatch(_) => {
+            let message = "HDFS does not compare and replace in one step, so nothing is written on condition";
+            Err(Error::unsupported(message).during(operation).at(key))
+        }
+        _ => Ok(()),
+    }
+}
+
+#[async_trait]
+impl Repository for HdfsRepository {
+    fn info(&self) -> RepositoryInfo {
+        RepositoryInfo::new("hdfs", self.link.target.location())
+    }
+
+    fn capabilities(&self) -> Capabilities {
+        capabilities()
+    }
+
+    async fn head(&self, key: &Key) -> Result<ObjectMeta> {
+        self.link.run("head", reader::head(Arc::clone(&self.link), key.clone())).await
+    }
+
+    async fn get(&self, request: GetRequest) -> Result<ObjectReader> {
+        self.link.run("get", reader::open(Arc::clone(&self.link), request, self.piece_len)).await
+    }
+
+    async fn put(&self, request: PutRequest) -> Result<ObjectMeta> {
+        check_mode(&request.mode, "put", &request.key)?;
+        let (len, limit) = (request.bytes.len(), capabilities().max_put);
+        if len as u64 > limit {
+            let message = format!("{len} bytes are more than one put takes ({limit}); write it in parts");
+            return Err(Error::new(ErrorKind::LimitExceeded, message).during("put").at(&request.key));
+        }
+        self.link.run("put", writer::put(Arc::clone(&self.link), request)).await
+    }
+
+    async fn create(&self, request: CreateRequest) -> Result<Box<dyn ObjectWriter>> {
+        check_mode(&request.mode, "create", &request.key)?;
+        let (shortest, longest) = capabilities().part_len;
+        if !(shortest..=longest).contains(&request.part_len) {
+            let message = format!("a part has {shortest} to {longest} bytes, not {}", request.part_len);
+            return Err(Error::invalid(message).during("create").at(&request.key));
+        }
+        Ok(Box::new(HdfsWriter::new(Arc::clone(&self.link), request, capabilities().max_parts)?))
+    }
+
+    async fn list(&self, request: ListRequest) -> Result<ListPage> {
+        let (link, cursors) = (Arc::clone(&self.link), Arc::clone(&self.cursors));
+        self.link.run("list", lister::list(link, cursors, request, self.page_limit)).await
+    }
+
+    async fn delete(&self, keys: Vec<Key>) -> Result<Vec<Result<()>>> {
+        self.link.run("delete", deleter::delete(Arc::clone(&self.link), keys)).await
+    }
+
+    async fn discard_staged(&self, prefix: &Key) -> Result<u64> {
+        let work = deleter::discard_staged(Arc::clone(&self.link), prefix.clone());
+        self.link.run("discard staged", work).await
+    }
+
+    /// Nothing is left to do: every block was synced by all its DataNodes when
+    /// it was closed, and a NameNode answers only after its log is on disk.
+    async fn barrier(&self) -> Result<()> {
+        Ok(())
+    }
+}

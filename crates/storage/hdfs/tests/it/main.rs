@@ -1,0 +1,1 @@
+//! What HDFS does, on clusters that are real.
