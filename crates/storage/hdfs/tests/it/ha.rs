@@ -1,0 +1,138 @@
+//! Two NameNodes: one active, one in standby.
+
+use crate::support::{fresh_path, impatient, key, line, open, put, read, refused};
+use bytes::Bytes;
+use futures::future::join_all;
+use rockhold_core::{CreateRequest, ErrorKind, ObjectWriter, Result, SharedRepository};
+use rockhold_layers::{Layers, RetryPolicy, Timeouts};
+use rockhold_storage_hdfs::HdfsConfig;
+use rockhold_testkit::{
+    must,
+    servers::{Running, hdfs::make_active, own},
+};
+use std::time::Duration;
+
+fn config(cluster: &Running, order: &str) -> HdfsConfig {
+    let service = cluster.service();
+    HdfsConfig::new(format!("{}{}", service.get("url"), fresh_path()))
+        .conf_dir(std::env::temp_dir())
+        .set("dfs.nameservices", service.get("nameservice"))
+        .set("dfs.ha.namenodes.ns1", order)
+        .set("dfs.namenode.rpc-address.ns1.nn1", service.get("nn1"))
+        .set("dfs.namenode.rpc-address.ns1.nn2", service.get("nn2"))
+}
+
+fn patient(repository: SharedRepository) -> SharedRepository {
+    let retry =
+        RetryPolicy::default().attempts(100).waits(Duration::from_millis(100), Duration::from_secs(1));
+    Layers::new().retry(retry).timeout(Timeouts::default()).around(repository)
+}
+
+/// Every test of a pair of NameNodes needs one that it may hurt, and a cluster
+/// takes long to start, so they share one.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn writers_and_readers_survive_failovers_deaths_and_hangs() {
+    let Some(mut cluster) = own("hdfs-ha", "writers_and_readers_survive_failovers_deaths_and_hangs") else {
+        return;
+    };
+    a_standby_alone_is_told(&cluster).await;
+    blanks_and_order_do_not_matter(&cluster).await;
+    a_graceful_failover_goes_unnoticed(&cluster).await;
+    the_active_may_die_while_files_are_written(&mut cluster).await;
+    an_active_that_hangs_is_passed_over(&mut cluster).await;
+}
+
+async fn a_standby_alone_is_told(cluster: &Running) {
+    let location = format!("hdfs://{}{}", cluster.service().get("nn2"), fresh_path());
+    let error = refused(HdfsConfig::new(location).conf_dir(std::env::temp_dir())).await;
+    assert!(error.kind() == ErrorKind::Unavailable && error.is_temporary(), "{error:?}");
+    assert!(
+        line(&error).contains("the NameNode is in standby state; name the active one, or the nameservice"),
+        "{error}"
+    );
+}
+
+async fn blanks_and_order_do_not_matter(cluster: &Running) {
+    for order in ["nn2 , nn1", "nn1, nn2"] {
+        let repository = open(config(cluster, order)).await;
+        must(put(&*repository, "a", "bytes").await);
+        assert_eq!(read(&*repository, "a").await, "bytes");
+    }
+}
+
+async fn a_graceful_failover_goes_unnoticed(cluster: &Running) {
+    let repository = patient(open(config(cluster, "nn1,nn2")).await);
+    let writing = write_many(&repository, "graceful", 30);
+    let state = cluster;
+    let failing_over = async {
+        tokio::time::sleep(Duration::from_millis(200)).await;
+        tokio::task::block_in_place(|| make_active(state, "nn2", false)).unwrap();
+        tokio::task::block_in_place(|| make_active(state, "nn1", false)).unwrap();
+    };
+    let (written, ()) = tokio::join!(writing, failing_over);
+    must(written);
+    check_many(&repository, "graceful", 30).await;
+}
+
+async fn the_active_may_die_while_files_are_written(cluster: &mut Running) {
+    let repository = patient(open(config(cluster, "nn1,nn2")).await);
+    let parts = must(repository.create(CreateRequest::new(key("parts"), 300_000)).await);
+    must(parts.write_part(0, Bytes::from(vec![0; 300_000])).await);
+    let other = repository.clone();
+    let writing = tokio::spawn(async move { write_many(&other, "deaths", 60).await });
+    tokio::time::sleep(Duration::from_millis(300)).await;
+    cluster.process("nn1").kill();
+    must(rest_of_parts(&*parts, cluster).await);
+    must(writing.await.unwrap());
+    check_many(&repository, "deaths", 60).await;
+    let meta = must(parts.commit().await);
+    assert_eq!(meta.len, 1_200_000);
+    let whole = read(&*repository, "parts").await;
+    assert!((0..4).all(|n| whole[n * 300_000..(n + 1) * 300_000].iter().all(|byte| *byte == n as u8)));
+    cluster.restart().unwrap();
+}
+
+async fn rest_of_parts(parts: &dyn ObjectWriter, cluster: &Running) -> Result<()> {
+    let rest = join_all((1..4u8).map(|n| parts.write_part(u32::from(n), Bytes::from(vec![n; 300_000]))));
+    let taking_over = async {
+        tokio::time::sleep(Duration::from_millis(500)).await;
+        tokio::task::block_in_place(|| make_active(cluster, "nn2", true)).unwrap();
+    };
+    let (rest, ()) = tokio::join!(rest, taking_over);
+    rest.into_iter().collect()
+}
+
+/// A NameNode that is stopped accepts connections and answers nothing; it is
+/// the first of the list, and the one that was active.
+async fn an_active_that_hangs_is_passed_over(cluster: &mut Running) {
+    let repository = patient(open(impatient(config(cluster, "nn2,nn1"))).await);
+    must(put(&*repository, "before", "bytes").await);
+    cluster.process("nn2").pause();
+    // There is no fencing here: what is stopped is killed before it goes on.
+    tokio::task::block_in_place(|| make_active(cluster, "nn1", true)).unwrap();
+    must(put(&*repository, "after", "bytes").await);
+    assert_eq!(read(&*repository, "before").await, "bytes");
+    cluster.process("nn2").kill();
+    let again = open(impatient(config(cluster, "nn2,nn1"))).await;
+    must(put(&*again, "with one of two", "bytes").await);
+}
+
+async fn write_many(repository: &SharedRepository, prefix: &str, count: usize) -> Result<()> {
+    for first in (0..count).step_by(5) {
+        let five = (first..first + 5).map(|n| async move {
+            put(&**repository, &format!("{prefix}/{n}"), Bytes::from(vec![n as u8; 10_000])).await.map(drop)
+        });
+        join_all(five).await.into_iter().collect::<Result<()>>()?;
+    }
+    Ok(())
+}
+
+async fn check_many(repository: &SharedRepository, prefix: &str, count: usize) {
+    for n in 0..count {
+        assert_eq!(
+            read(&**repository, &format!("{prefix}/{n}")).await,
+            vec![n as u8; 10_000],
+            "{prefix}/{n}"
+        );
+    }
+}

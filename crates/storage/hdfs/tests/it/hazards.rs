@@ -1,0 +1,164 @@
+//! What goes wrong on the way: lost answers, servers that hang or die.
+
+use crate::{
+    relay::Relay,
+    support::{at, client, fresh, fresh_path, impatient, key, listed, open, put, read, simple},
+};
+use bytes::Bytes;
+use rockhold_core::{CreateRequest, Effect, ErrorKind, SharedRepository};
+use rockhold_testkit::{must, servers::own};
+use std::time::{Duration, Instant};
+
+/// The shared cluster through a relay.
+async fn through(namenode: &str) -> (Relay, SharedRepository, String) {
+    let relay = Relay::to(namenode).await;
+    let path = fresh_path();
+    let config = impatient(at(format!("{}{path}", relay.url())));
+    (relay, open(config).await, path)
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_rename_whose_answer_got_lost_is_settled_by_looking() {
+    let Some(hdfs) = simple("a_rename_whose_answer_got_lost_is_settled_by_looking") else { return };
+    let (relay, repository, _) = through(hdfs.get("namenode")).await;
+    relay.lose("rename2", false);
+    let meta = must(put(&*repository, "a", "bytes").await);
+    assert_eq!(relay.lost(), 1);
+    assert_eq!(must(repository.head(&key("a")).await), meta);
+    // Somebody else's object is not taken for ours.
+    relay.lose("rename2", false);
+    let error = put(&*repository, "a", "other").await.unwrap_err();
+    assert_eq!(relay.lost(), 2);
+    // The rename was refused, and that answer was lost: staged still, so repeat.
+    assert!(error.is_temporary() && error.effect() == Effect::MaybeApplied, "{error:?}");
+    assert_eq!(read(&*repository, "a").await, "bytes");
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_lost_answer_that_nobody_can_settle_is_perhaps_applied_and_a_commit_can_be_repeated() {
+    let name = "a_lost_answer_that_nobody_can_settle_is_perhaps_applied_and_a_commit_can_be_repeated";
+    let Some(hdfs) = simple(name) else { return };
+    let (relay, repository, _) = through(hdfs.get("namenode")).await;
+    relay.lose("rename2", true);
+    let error = put(&*repository, "a", "bytes").await.unwrap_err();
+    assert!(error.is_temporary() && error.effect() == Effect::MaybeApplied, "{error:?}");
+    relay.revive();
+    assert_eq!(read(&*repository, "a").await, "bytes");
+
+    let writer = must(repository.create(CreateRequest::new(key("b"), 4)).await);
+    must(writer.write_part(0, Bytes::from_static(b"abc")).await);
+    let before = relay.lost();
+    relay.lose("rename2", false);
+    // Everything after the lost answer is refused, then served again.
+    let relay_then = relay.clone();
+    relay.lose("rename2", true);
+    let error = writer.commit().await.unwrap_err();
+    assert_eq!((relay.lost(), error.effect()), (before + 1, Effect::MaybeApplied), "{error:?}");
+    relay_then.revive();
+    let meta = must(writer.commit().await);
+    assert_eq!((meta.len, must(repository.head(&key("b")).await)), (3, meta.clone()));
+    assert_eq!(must(writer.commit().await), meta);
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn lost_answers_of_create_and_delete_are_temporary_and_leave_nothing() {
+    let Some(hdfs) = simple("lost_answers_of_create_and_delete_are_temporary_and_leave_nothing") else {
+        return;
+    };
+    let (relay, repository, path) = through(hdfs.get("namenode")).await;
+    must(put(&*repository, "kept", "bytes").await);
+    relay.lose("create", false);
+    let error = put(&*repository, "a", "bytes").await.unwrap_err();
+    // The staged name is of no interest to anybody: nothing was applied.
+    assert!(error.is_temporary() && error.effect() == Effect::NotApplied, "{error:?}");
+    must(put(&*repository, "a", "bytes").await);
+    relay.lose("delete", false);
+    let results = must(repository.delete(vec![key("a")]).await);
+    let error = results.into_iter().next().unwrap().unwrap_err();
+    assert!(error.is_temporary() && error.effect() == Effect::MaybeApplied, "{error:?}");
+    assert!(must(repository.delete(vec![key("a")]).await).iter().all(Result::is_ok));
+    assert_eq!(relay.lost(), 2);
+    assert_eq!(listed(&*repository).await, ["kept"]);
+    // The file whose creation was not answered is removed in the background.
+    let plain = client(hdfs.get("url"));
+    for _ in 0..100 {
+        if plain.list_status(&path, true).await.unwrap().len() == 1 {
+            return;
+        }
+        tokio::time::sleep(Duration::from_millis(50)).await;
+    }
+    panic!("left: {:?}", plain.list_status(&path, true).await);
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_namenode_that_hangs_is_given_up_in_time_and_used_again_when_it_goes_on() {
+    let name = "a_namenode_that_hangs_is_given_up_in_time_and_used_again_when_it_goes_on";
+    let Some(mut cluster) = own("hdfs", name) else { return };
+    let url = cluster.service().get("url").to_owned();
+    let repository = open(impatient(fresh(&url))).await;
+    must(put(&*repository, "a", "bytes").await);
+    cluster.process("nn1").pause();
+    for _ in 0..2 {
+        let begun = Instant::now();
+        let error = repository.head(&key("a")).await.unwrap_err();
+        assert_eq!((error.kind(), error.effect()), (ErrorKind::TimedOut, Effect::NotApplied), "{error:?}");
+        assert!(error.is_temporary() && begun.elapsed() < Duration::from_secs(10));
+        assert!(error.to_string().contains("did not answer within 3 s"), "{error}");
+        let error = put(&*repository, "b", "bytes").await.unwrap_err();
+        assert!(error.kind() == ErrorKind::TimedOut && error.is_temporary(), "{error:?}");
+    }
+    let opening = Instant::now();
+    let error = crate::support::refused(impatient(fresh(&url))).await;
+    assert!(error.kind() == ErrorKind::TimedOut && opening.elapsed() < Duration::from_secs(20), "{error:?}");
+    cluster.process("nn1").resume();
+    must(put(&*repository, "c", "bytes").await);
+    assert_eq!(read(&*repository, "a").await, "bytes");
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_dead_datanode_is_a_passing_trouble_and_parts_outlive_it() {
+    let Some(mut cluster) = own("hdfs", "a_dead_datanode_is_a_passing_trouble_and_parts_outlive_it") else {
+        return;
+    };
+    let url = cluster.service().get("url").to_owned();
+    let repository = open(fresh(&url)).await;
+    must(put(&*repository, "a", "bytes").await);
+    let writer = must(repository.create(CreateRequest::new(key("parts"), 100_000)).await);
+    for number in 0..2 {
+        must(writer.write_part(number, vec![number as u8; 100_000].into()).await);
+    }
+    cluster.process("dn").kill();
+    for result in
+        [put(&*repository, "b", "bytes").await.map(drop), writer.write_part(2, vec![2; 100_000].into()).await]
+    {
+        let error = result.unwrap_err();
+        assert!(error.is_temporary(), "{error:?}");
+        let text = crate::support::line(&error);
+        assert!(text.contains("DataNode"), "{text}");
+    }
+    let error = rockhold_core::read_object(&*repository, &key("a"), 100).await.unwrap_err();
+    assert!(error.is_temporary() && error.kind() == ErrorKind::Unavailable, "{error:?}");
+    cluster.restart().unwrap();
+    // What was acknowledged before is there; the rest is written again.
+    must_soon(async || writer.write_part(2, vec![2; 100_000].into()).await).await;
+    must(writer.write_part(3, Bytes::from_static(b"end")).await);
+    must_soon(async || writer.commit().await.map(drop)).await;
+    let whole = read(&*repository, "parts").await;
+    assert_eq!(whole.len(), 300_003);
+    assert!((0..3).all(|n| whole[n * 100_000..(n + 1) * 100_000].iter().all(|byte| *byte == n as u8)));
+    assert_eq!(read(&*repository, "a").await, "bytes");
+}
+
+/// Repeats what fails temporarily, as the layer above does.
+async fn must_soon(attempt: impl AsyncFn() -> rockhold_core::Result<()>) {
+    let begun = Instant::now();
+    loop {
+        match attempt().await {
+            Ok(()) => return,
+            Err(error) if error.is_temporary() && begun.elapsed() < Duration::from_secs(120) => {
+                tokio::time::sleep(Duration::from_millis(200)).await;
+            }
+            Err(error) => panic!("{error:?}"),
+        }
+    }
+}
