@@ -154,6 +154,10 @@ impl RockholdBuilder {
         {
             builder = builder.storage(Arc::new(rockhold_storage_gcs::GcsFactory))?;
         }
+        #[cfg(feature = "hdfs")]
+        {
+            builder = builder.storage(Arc::new(rockhold_storage_hdfs::HdfsFactory))?;
+        }
         for factory in self.storage {
             builder = builder.storage(factory)?;
         }

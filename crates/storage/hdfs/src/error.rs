@@ -159,7 +159,7 @@ impl Told {
         match error.kind() {
             Io::ConnectionRefused => Self::new(
                 kind,
-                "the connection was refused; check that the NameNode runs and that host and RPC port are right",
+                "the connection was refused; check that NameNode and DataNodes run, and that host and RPC port are right",
             )
             .temporary(),
             Io::HostUnreachable | Io::NetworkUnreachable | Io::AddrNotAvailable => {
@@ -185,6 +185,10 @@ impl Told {
         let line = shorten(text);
         match class.rsplit('.').next().unwrap_or(class) {
             "FileNotFoundException" => missing(),
+            // Said of a file that would take the place of a directory.
+            "IOException" if line.contains("must both be directories") => {
+                Self::new(AlreadyExists, "a directory with this name exists")
+            }
             "FileAlreadyExistsException" => Self::new(AlreadyExists, "an object with this key exists"),
             "StandbyException" => Self::new(
                 Unavailable,
@@ -201,6 +205,8 @@ impl Told {
             "RetriableException" => {
                 Self::new(Unavailable, format!("HDFS asks to try again: {line}")).temporary()
             }
+            // Said of a walk through a file, whoever walks.
+            "AccessControlException" if line.contains("(is not a directory)") => below_an_object(),
             "AccessControlException" if line.contains("SIMPLE authentication is not enabled") => {
                 wants_kerberos()
             }
@@ -218,9 +224,7 @@ impl Told {
             "RecoveryInProgressException" | "AlreadyBeingCreatedException" => {
                 Self::new(Conflict, format!("another writer holds the file: {line}")).temporary()
             }
-            "ParentNotDirectoryException" => {
-                Self::new(InvalidInput, "a part of the path is an object, so nothing can lie below it")
-            }
+            "ParentNotDirectoryException" => below_an_object(),
             "InvalidPathException" | "PathComponentTooLongException" | "HadoopIllegalArgumentException" => {
                 Self::new(InvalidInput, format!("HDFS refuses the path: {line}"))
             }
@@ -244,6 +248,10 @@ fn is_safe_mode(class: &str, line: &str) -> bool {
 
 fn missing() -> Told {
     Told::new(ErrorKind::NotFound, "no such object")
+}
+
+fn below_an_object() -> Told {
+    Told::new(ErrorKind::InvalidInput, "a part of the path is an object, so nothing can lie below it")
 }
 
 fn wants_kerberos() -> Told {

@@ -24,6 +24,9 @@ use tokio::{
     time::timeout,
 };
 
+/// The stack of a thread, in bytes: the client polls deeply without optimisation.
+const STACK: usize = 8 << 20;
+
 /// The time limits of one link.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Limits {
@@ -81,6 +84,7 @@ impl Link {
     pub(crate) fn new(target: Target, limits: Limits) -> Result<Arc<Self>> {
         let threads = Builder::new_multi_thread()
             .worker_threads(2)
+            .thread_stack_size(STACK)
             .thread_name("rockhold-hdfs")
             .enable_all()
             .build()
@@ -218,6 +222,7 @@ impl Link {
             Some(threads) => threads.handle().clone(),
             None => tokio::runtime::Handle::current(),
         };
+        let work = Box::pin(work);
         if self.target.kerberos() {
             // Any call may have to log in again, and that blocks its thread.
             let inner = handle.clone();
@@ -286,7 +291,8 @@ impl Session {
     where
         F: Future<Output = Result<T, HdfsError>>,
     {
-        let error = match timeout(limit, call).await {
+        // The client's futures are large; on the stack, one in the other, they overflow it.
+        let error = match timeout(limit, Box::pin(call)).await {
             Ok(Ok(value)) => return Ok(value),
             Ok(Err(error)) => error,
             Err(_) => {

@@ -44,35 +44,49 @@ pub(crate) async fn head(link: Arc<Link>, key: Key) -> Result<ObjectMeta> {
     status(&link.session().await?, &key, "head").await
 }
 
+/// How often a file that is replaced all the time is opened anew.
+const OPENED_ANEW: usize = 5;
+
 /// Opens an object and reads its first piece.
 pub(crate) async fn open(link: Arc<Link>, request: GetRequest, piece_len: usize) -> Result<ObjectReader> {
     let session = link.session().await?;
     let key = request.key.clone();
-    let found = status(&session, &key, "get").await?;
-    check(&request, &found)?;
-    let path = path(&link, &key);
-    let reader = session.ask("get", &key, session.client.read(&path)).await?;
-    if request.if_match.is_some() {
-        // The file may have been replaced between the two questions.
-        check(&request, &status(&session, &key, "get").await?)?;
+    for _ in 0..OPENED_ANEW {
+        let found = status(&session, &key, "get").await?;
+        check(&request, &found)?;
+        let range = request.resolve(found.len)?;
+        let path = path(&link, &key);
+        let reader = session.ask("get", &key, session.client.read(&path)).await?;
+        if request.if_match.is_some() {
+            // The file may have been replaced between the two questions.
+            check(&request, &status(&session, &key, "get").await?)?;
+        }
+        // Replaced in between; or still being written, by somebody else's
+        // means. The client panics on a range beyond what it knows of.
+        if reader.file_length() as u64 != found.len {
+            continue;
+        }
+        let len = range.end - range.start;
+        if len == 0 {
+            return Ok(ObjectReader { meta: found, range, stream: futures::stream::empty().boxed() });
+        }
+        // Both fit: they lie within a length that was a usize.
+        let stream = Box::pin(reader.read_range_stream(range.start as usize, len as usize));
+        let meta = found.clone();
+        let mut pieces = Pieces { session: session.clone(), meta, stream, left: range.clone(), piece_len };
+        let first = match pieces.next().await {
+            Ok(first) => futures::stream::iter([Ok(first)]),
+            Err(error) if error.kind() == ErrorKind::PreconditionFailed && request.if_match.is_none() => {
+                continue;
+            }
+            Err(error) => return Err(error),
+        };
+        let stream =
+            if pieces.left.is_empty() { first.boxed() } else { first.chain(pieces.behind()).boxed() };
+        return Ok(ObjectReader { meta: found, range, stream });
     }
-    // The client panics on a range beyond what it knows of.
-    if reader.file_length() as u64 != found.len {
-        let message = "the file was replaced or is still being written; read it again";
-        return Err(Error::new(ErrorKind::Unavailable, message).during("get").at(&key).temporary(None));
-    }
-    let range = request.resolve(found.len)?;
-    let len = range.end - range.start;
-    if len == 0 {
-        return Ok(ObjectReader { meta: found, range, stream: futures::stream::empty().boxed() });
-    }
-    // Both fit: they lie within a length that was a usize.
-    let stream = reader.read_range_stream(range.start as usize, len as usize);
-    let mut pieces = Pieces { session, key, stream: Box::pin(stream), left: range.clone(), piece_len };
-    let first = pieces.next().await?;
-    let first = futures::stream::iter([Ok(first)]);
-    let stream = if pieces.left.is_empty() { first.boxed() } else { first.chain(pieces.behind()).boxed() };
-    Ok(ObjectReader { meta: found, range, stream })
+    let message = "the file is being written, or replaced all the time; read it again later";
+    Err(Error::new(ErrorKind::Unavailable, message).during("get").at(&key).temporary(None))
 }
 
 fn check(request: &GetRequest, found: &ObjectMeta) -> Result<()> {
@@ -88,7 +102,7 @@ fn check(request: &GetRequest, found: &ObjectMeta) -> Result<()> {
 /// The rest of an open object.
 struct Pieces {
     session: Session,
-    key: Key,
+    meta: ObjectMeta,
     stream: Pin<Box<dyn Stream<Item = Result<Bytes, HdfsError>> + Send>>,
     left: Range<u64>,
     piece_len: usize,
@@ -101,20 +115,33 @@ impl Pieces {
         let mut bytes = BytesMut::new();
         while bytes.len() < wanted {
             let packet = async { self.stream.next().await.transpose() };
-            match self.session.transfer("read", &self.key, packet).await? {
-                Some(packet) => bytes.extend_from_slice(&packet),
-                None => {
-                    let error = Error::corrupt("the file ended early").during("read").at(&self.key);
+            match self.session.transfer("read", &self.meta.key, packet).await {
+                Ok(Some(packet)) => bytes.extend_from_slice(&packet),
+                Ok(None) => {
+                    let error = Error::corrupt("the file ended early").during("read").at(&self.meta.key);
                     return Err(error.with("offset", self.left.start + bytes.len() as u64));
                 }
+                Err(error) => return Err(self.explain(error).await),
             }
         }
         let came = bytes.len() as u64;
         if came > self.left.end - self.left.start {
-            return Err(Error::corrupt("more bytes came than were asked for").during("read").at(&self.key));
+            return Err(Error::corrupt("more bytes came than were asked for")
+                .during("read")
+                .at(&self.meta.key));
         }
         self.left.start += came;
         Ok(bytes.freeze())
+    }
+
+    /// The blocks of a file that was replaced or deleted go away.
+    async fn explain(&mut self, error: Error) -> Error {
+        let message = match status(&self.session, &self.meta.key, "read").await {
+            Ok(now) if now != self.meta => "the object was replaced while it was read",
+            Err(now) if now.kind() == ErrorKind::NotFound => "the object was deleted while it was read",
+            Ok(_) | Err(_) => return error,
+        };
+        Error::new(ErrorKind::PreconditionFailed, message).during("read").at(&self.meta.key).because(error)
     }
 
     /// Reads on the link's threads, a little ahead of who reads here.

@@ -74,11 +74,11 @@ impl Target {
             Login::Unset if sites.kerberos() => Identity::kerberos(&Kerberos::new())?,
             Login::Unset => Identity::Simple(None),
         };
-        let mut options = WriteOptions::default();
-        options.block_size = sites.bytes("dfs.blocksize")?;
-        if let Some(replicas) = sites.number("dfs.replication")? {
-            options.replication = u32::try_from(replicas).ok();
-        }
+        let options = WriteOptions {
+            block_size: sites.bytes("dfs.blocksize")?,
+            replication: sites.number("dfs.replication")?.and_then(|replicas| u32::try_from(replicas).ok()),
+            ..WriteOptions::default()
+        };
         let url = url(&location, &sites).map_err(|error| error.at(&config.location))?;
         Ok(Self { url, root: location.path, sites, identity, options })
     }

@@ -183,12 +183,12 @@ impl Parts {
     async fn publish(&self) -> Result<ObjectMeta> {
         let whole = self.book().whole(&self.request)?;
         let mut stream = self.stream.lock().await;
-        self.join(&mut stream, &whole).await?;
+        Box::pin(self.join(&mut stream, &whole)).await?;
         let staged = match &mut stream.staged {
             Some(staged) => staged,
             none => none.insert(self.stage("commit").await?), // no parts
         };
-        staged.publish(&self.request.mode, "commit").await
+        Box::pin(staged.publish(&self.request.mode, "commit")).await
     }
 
     /// Brings all parts into one file.
@@ -207,13 +207,13 @@ impl Parts {
                         .during("commit")
                         .at(&self.request.key));
                 };
-                if let Err(error) = self.append_file(stream, part.path(), *len).await {
+                if let Err(error) = Box::pin(self.append_file(stream, part.path(), *len)).await {
                     stream.broken = true;
                     return Err(error);
                 }
             }
         } else {
-            self.rebuild(stream, whole).await?;
+            Box::pin(self.rebuild(stream, whole)).await?;
         }
         self.book().joined();
         Ok(())

@@ -4,6 +4,7 @@ use super::{Failure, Program, find_program, install_dir};
 use std::{
     fs,
     path::{Path, PathBuf},
+    sync::{Mutex, PoisonError},
 };
 
 const VERSION: &str = "3.4.1";
@@ -35,9 +36,12 @@ impl Jars {
             .then(|| format!("Hadoop is not installed: cargo xtask services install {server}"))
     }
 
-    /// Fetches the jars. They appear at once and whole, so that two who install
-    /// at the same time do no harm.
+    /// Fetches the jars. They appear at once and whole, so that two programs
+    /// that install at the same time do no harm.
     pub(super) fn install(&self, log: &Path) -> Result<(), Failure> {
+        // Servers that share jars are installed side by side.
+        static ONE_AT_A_TIME: Mutex<()> = Mutex::new(());
+        let _one = ONE_AT_A_TIME.lock().unwrap_or_else(PoisonError::into_inner);
         if self.dir().is_dir() {
             return Ok(());
         }

@@ -14,7 +14,8 @@ async fn a_refused_connection_is_told_at_once() {
     assert!(error.kind() == ErrorKind::Unavailable && error.is_temporary(), "{error:?}");
     let text = line(&error);
     assert!(
-        text.contains(&url) && text.contains("the connection was refused; check that the NameNode runs"),
+        text.contains(&url)
+            && text.contains("the connection was refused; check that NameNode and DataNodes run"),
         "{text}"
     );
     assert!(begun.elapsed().as_secs() < 5);

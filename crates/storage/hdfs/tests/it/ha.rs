@@ -114,7 +114,7 @@ async fn an_active_that_hangs_is_passed_over(cluster: &mut Running) {
     assert_eq!(read(&*repository, "before").await, "bytes");
     cluster.process("nn2").kill();
     let again = open(impatient(config(cluster, "nn2,nn1"))).await;
-    must(put(&*again, "with one of two", "bytes").await);
+    must(put(&*again, "one-of-two", "bytes").await);
 }
 
 async fn write_many(repository: &SharedRepository, prefix: &str, count: usize) -> Result<()> {

@@ -4,7 +4,7 @@ use std::{
     net::SocketAddr,
     sync::{
         Arc, Mutex,
-        atomic::{AtomicU32, Ordering::SeqCst},
+        atomic::{AtomicBool, AtomicU32, Ordering::SeqCst},
     },
     time::Duration,
 };
@@ -76,7 +76,16 @@ impl Relay {
     async fn pass(&self, client: TcpStream, server: TcpStream) {
         let (mut from_client, mut to_client) = client.into_split();
         let (mut from_server, mut to_server) = server.into_split();
-        let answers = tokio::spawn(async move { tokio::io::copy(&mut from_server, &mut to_client).await });
+        let deaf = Arc::new(AtomicBool::new(false));
+        let swallows = Arc::clone(&deaf);
+        let answers = tokio::spawn(async move {
+            let mut buffer = vec![0; 1 << 16];
+            while let Ok(len @ 1..) = from_server.read(&mut buffer).await {
+                if !swallows.load(SeqCst) && to_client.write_all(&buffer[..len]).await.is_err() {
+                    break;
+                }
+            }
+        });
         let mut buffer = vec![0; 1 << 16];
         while let Ok(len @ 1..) = from_client.read(&mut buffer).await {
             let wanted = *self.0.losing.lock().unwrap();
@@ -85,12 +94,12 @@ impl Relay {
             });
             if loses {
                 *self.0.losing.lock().unwrap() = None;
-                answers.abort();
+                deaf.store(true, SeqCst);
                 to_server.write_all(&buffer[..len]).await.unwrap();
                 // Long enough for the NameNode to have done it.
-                tokio::time::sleep(Duration::from_millis(500)).await;
+                tokio::time::sleep(Duration::from_millis(700)).await;
                 self.0.lost.fetch_add(1, SeqCst);
-                return;
+                break;
             }
             if to_server.write_all(&buffer[..len]).await.is_err() {
                 break;
