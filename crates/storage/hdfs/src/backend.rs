@@ -169,6 +169,11 @@ impl Repository for HdfsRepository {
         self.link.run("discard staged", work).await
     }
 
+    async fn count_staged(&self, prefix: &Key) -> Result<u64> {
+        let work = deleter::count_staged(Arc::clone(&self.link), prefix.clone());
+        self.link.run("count staged", work).await
+    }
+
     /// Nothing is left to do: every block was synced by all its DataNodes when
     /// it was closed, and a NameNode answers only after its log is on disk.
     async fn barrier(&self) -> Result<()> {

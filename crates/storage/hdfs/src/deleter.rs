@@ -115,6 +115,13 @@ pub(crate) async fn discard_staged(link: Arc<Link>, prefix: Key) -> Result<u64> 
     }
 }
 
+/// Counts the unfinished writers below a prefix.
+pub(crate) async fn count_staged(link: Arc<Link>, prefix: Key) -> Result<u64> {
+    let paths = lister::staged(&link, &prefix, "count staged").await?;
+    let writers: HashSet<&str> = paths.iter().map(|path| writer(path)).collect();
+    Ok(writers.len() as u64)
+}
+
 /// Directory and number of the writer of a staged file: it may have several.
 fn writer(path: &str) -> &str {
     match path.rfind(STAGED_PREFIX) {
