@@ -5,6 +5,7 @@
 
 use crate::backup::{Amounts, Bases, EstimateSink, KnownFiles, PreparedBackup};
 use crate::error::from_core;
+use crate::job::guarantee_note;
 use crate::restore::{PreparedRestore, estimate};
 use crate::{BackupRequest, CancelToken, Engine, RestoreRequest};
 use rockhold_core::format::SnapshotKind;
@@ -223,7 +224,7 @@ impl Engine {
         if !database.is_empty() && !databases.contains(&database) {
             plan.say("note", format!("database {database} will be created"));
         }
-        for note in planning.notes {
+        for note in planning.notes.into_iter().chain(guarantee_note(job.cut.min(commit))) {
             plan.say("note", note);
         }
         if let Err(error) = self.require_free_slot(&database).await {

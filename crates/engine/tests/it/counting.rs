@@ -59,6 +59,7 @@ pub(crate) struct Gauges {
 pub(crate) struct CountingWarehouse {
     pub(crate) inner: SharedWarehouse,
     pub(crate) gauges: Arc<Gauges>,
+    pub(crate) guarantees: Guarantees,
 }
 
 #[async_trait]
@@ -67,7 +68,7 @@ impl Warehouse for CountingWarehouse {
         self.inner.cluster()
     }
     fn guarantees(&self) -> Guarantees {
-        self.inner.guarantees()
+        self.guarantees
     }
     fn snapshot_timestamp(&self, at: Timestamp) -> String {
         self.inner.snapshot_timestamp(at)

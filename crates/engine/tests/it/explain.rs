@@ -102,3 +102,20 @@ async fn what_a_restore_will_move_is_told_by_what_is_here() {
     assert_eq!(bytes, to_move, "nothing is here");
     assert_eq!(repository.objects(), before);
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn plans_are_explained_while_another_process_writes() {
+    let (dir, memory, _plan, w) = world().await;
+    w.done(BACKUP).await;
+    let restore = w.restore_statement("s", "").await;
+    // `w` holds the lock of the directory; this one never takes it.
+    let other = open(dir.path(), &memory, &FaultPlan::new()).await.unwrap();
+    for sql in ["BACKUP DATABASE d SNAPSHOT s2 TO r", &restore] {
+        let explained = format!("EXPLAIN {sql}");
+        let rows = other.rows(&explained);
+        let rows = tokio::time::timeout(std::time::Duration::from_secs(5), rows).await;
+        let rows = rows.expect("nobody waits for the lock").unwrap();
+        assert_eq!(cell(total(&rows), 8), "0");
+    }
+    w.load(&ObjectName::new("d", "t"), 300).await;
+}

@@ -5,8 +5,8 @@ use crate::counting::{CountingRepository, CountingWarehouse, Gauges};
 use crate::support::{MemoryFactory, World, builder, open};
 use arrow::array::{Int32Array, RecordBatch, StringArray};
 use arrow::datatypes::{DataType as Arrow, Field, Schema};
-use rockhold_core::ObjectName;
-use rockhold_engine::{EngineConfig, JobHandle};
+use rockhold_core::{Guarantee, Guarantees, ObjectName};
+use rockhold_engine::{EngineConfig, JobDetail, JobHandle};
 use rockhold_layers::{Counters, FaultPlan, Operation};
 use rockhold_warehouse_store::Change;
 use std::path::Path;
@@ -14,9 +14,21 @@ use std::sync::Arc;
 
 /// A world whose engine has these limits and counts.
 async fn counted(dir: &Path, memory: &MemoryFactory, config: EngineConfig) -> (World, Arc<Gauges>) {
+    let whole = Guarantees::new(Guarantee::Whole, Guarantee::Whole);
+    promising(dir, memory, config, whole).await
+}
+
+/// As `counted`, over a warehouse that promises so much.
+async fn promising(
+    dir: &Path,
+    memory: &MemoryFactory,
+    config: EngineConfig,
+    guarantees: Guarantees,
+) -> (World, Arc<Gauges>) {
     let plain = open(dir, memory, &FaultPlan::new()).await.unwrap();
     let (gauges, counters) = (Arc::<Gauges>::default(), Counters::new());
-    let warehouse = CountingWarehouse { inner: Arc::new(plain.store.clone()), gauges: gauges.clone() };
+    let inner = Arc::new(plain.store.clone());
+    let warehouse = CountingWarehouse { inner, gauges: gauges.clone(), guarantees };
     let layer = {
         let (gauges, counters) = (gauges.clone(), counters.clone());
         move |repository, _| {
@@ -162,4 +174,32 @@ async fn a_large_file_comes_in_ranges_at_once_each_verified_and_never_more_than_
     assert!(spent.of(Operation::Get).calls >= chunks as u64);
     assert_eq!(gauges.downloads.most(), 2);
     assert_eq!(w.visible(&table).await.unwrap(), rows);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn the_weaker_guarantee_is_told_by_explain_and_by_the_job() {
+    let (dir, memory) = (tempfile::tempdir().unwrap(), MemoryFactory::default());
+    let weak = Guarantees::new(Guarantee::PerTable, Guarantee::Whole);
+    let (w, _) = promising(dir.path(), &memory, EngineConfig::default(), weak).await;
+    w.set_up(1).await;
+    let told = async |sql: &str| -> Vec<String> {
+        let rows = w.rows(&format!("EXPLAIN {sql}")).await.unwrap();
+        let (words, notes): (Vec<_>, Vec<_>) = rows
+            .into_iter()
+            .filter(|row| matches!(row[0].as_deref(), Some("guarantee" | "note")))
+            .partition(|row| row[0].as_deref() == Some("guarantee"));
+        let detail = |rows: Vec<Vec<Option<String>>>| rows.into_iter().filter_map(|row| row[9].clone());
+        detail(words).chain(detail(notes)).collect()
+    };
+    let note = "each table is consistent by itself; together they are not of one instant";
+    let backup = "BACKUP DATABASE d SNAPSHOT s TO r";
+    assert_eq!(told(backup).await, ["cut: per table", note]);
+    let record = w.job(backup).await.unwrap();
+    assert_eq!(JobDetail::of(&record).unwrap().notes, [note]);
+    // The snapshot remembers it, whatever the warehouse promises that restores it.
+    let restore = w.restore_statement("s", " AS e").await;
+    let word = "per table (cut of the snapshot: per table, commit: whole)";
+    assert_eq!(told(&restore).await, [word, "database e will be created", note]);
+    let record = w.job(&restore).await.unwrap();
+    assert_eq!(JobDetail::of(&record).unwrap().notes, [note]);
 }
