@@ -188,7 +188,7 @@ impl Engine {
             .await
             .map_err(from_core)?;
         let mut plan = Plan::default();
-        let mut conflicts: Vec<String> = planning.circle.iter().map(|e| e.message().to_owned()).collect();
+        let mut conflicts: Vec<String> = planning.circle.iter().map(ToString::to_string).collect();
         for step in &planning.steps {
             let amounts = estimate(self, repository, &step.planned).await.map_err(from_core)?;
             let renamed = step.planned.entry.name != step.target;
@@ -202,8 +202,8 @@ impl Engine {
                     (action, renamed.then(|| "renamed".to_owned()))
                 }
                 Err(error) => {
-                    conflicts.push(error.message().to_owned());
-                    ("refused", Some(error.message().to_owned()))
+                    conflicts.push(error.to_string());
+                    ("refused", Some(error.to_string()))
                 }
             };
             let kind = self.kind_words(&step.kind);
