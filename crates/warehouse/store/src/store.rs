@@ -5,7 +5,7 @@ use crate::core::{Core, torn_down};
 use crate::ddl::{self, Change};
 use crate::keeper::{Keeper, Order};
 use crate::{OpenOptions, reclaim};
-use rockhold_core::{ClusterId, Error, Namespace, ObjectName, Result, Timestamp};
+use rockhold_core::{ClusterId, Error, KindId, Namespace, ObjectName, Result, Timestamp};
 use std::{fmt, path::Path, sync::Arc};
 
 /// An open warehouse directory. Cloning is cheap. When the last clone and the
@@ -108,6 +108,11 @@ impl Store {
         self.run(|core| core.ensure_writer()).await
     }
 
+    /// Whether this store is the writing process already.
+    pub fn is_writer(&self) -> bool {
+        self.core().is_writer()
+    }
+
     /// Settles ended restores and removes every file that nothing needs any
     /// more. Happens by itself in the background unless the options say no.
     ///
@@ -173,6 +178,15 @@ impl Store {
             catalog::list_objects(connection, &database)
         })
         .await
+    }
+
+    /// The objects of one kind in all databases, sorted by database and name.
+    ///
+    /// # Errors
+    /// `Unavailable`.
+    pub async fn list_kind(&self, kind: &KindId) -> Result<Vec<ObjectInfo>> {
+        let kind = kind.clone();
+        self.read(move |connection| catalog::list_kind(connection, &kind)).await
     }
 
     /// One object; `None` when there is none of that name.

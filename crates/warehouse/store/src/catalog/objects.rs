@@ -154,6 +154,18 @@ pub(crate) fn list_objects(connection: &Connection, database: &str) -> Outcome<V
     Ok(all)
 }
 
+/// The objects of one kind, sorted by database and name.
+pub(crate) fn list_kind(connection: &Connection, kind: &KindId) -> Outcome<Vec<ObjectInfo>> {
+    let mut statement = connection
+        .prepare_cached(&format!("SELECT {COLUMNS} FROM objects WHERE kind = ?1 ORDER BY database, name"))?;
+    let mut rows = statement.query([kind.as_str()])?;
+    let mut all = Vec::new();
+    while let Some(row) = rows.next()? {
+        all.push(read(row)?);
+    }
+    Ok(all)
+}
+
 pub(crate) fn database_exists(connection: &Connection, name: &str) -> Outcome<bool> {
     Ok(connection
         .prepare_cached("SELECT 1 FROM databases WHERE name = ?1")?

@@ -46,6 +46,9 @@ async fn names_are_unique_in_their_namespace_and_case_sensitive() {
     let listed = Warehouse::objects(&store, "db").await.expect("list");
     assert_eq!(names(listed), ["table db.T", "table db.t", "function db.t"]);
     assert_eq!(names(Warehouse::objects(&store, "").await.expect("list")), ["external_catalog hive"]);
+    let tables = store.list_kind(&KindId::TABLE).await.expect("list");
+    let tables: Vec<String> = tables.iter().map(|found| found.object.name.to_string()).collect();
+    assert_eq!(tables, ["db.T", "db.t"]);
     let missing = Warehouse::objects(&store, "nowhere").await.expect_err("missing");
     assert_eq!((missing.kind(), missing.message()), (ErrorKind::NotFound, "Unknown database 'nowhere'"));
 }
