@@ -249,16 +249,18 @@ fn external_properties(out: &mut String, table: &TableDefinition) {
     out.push(';');
 }
 
+/// A column of a view, which has no type.
+fn named_column(name: &str, comment: &str) -> String {
+    match comment {
+        "" => quote_ident(name),
+        comment => format!("{} COMMENT {}", quote_ident(name), quote_text(comment)),
+    }
+}
+
 /// SHOW CREATE VIEW.
 pub fn show_create_view(view: &ViewDefinition) -> String {
-    let columns: Vec<String> = view
-        .columns
-        .iter()
-        .map(|column| match column.comment.as_str() {
-            "" => quote_ident(&column.name),
-            comment => format!("{} COMMENT {}", quote_ident(&column.name), quote_text(comment)),
-        })
-        .collect();
+    let columns: Vec<String> =
+        view.columns.iter().map(|column| named_column(&column.name, &column.comment)).collect();
     let mut out = format!("CREATE VIEW {} ({})", quote_ident(&view.name), columns.join(", "));
     comment(&mut out, &view.comment);
     let security = match view.security {
@@ -272,7 +274,8 @@ pub fn show_create_view(view: &ViewDefinition) -> String {
 /// SHOW CREATE MATERIALIZED VIEW. Properties print in the order of StarRocks's
 /// map, a medium that is the default behind them.
 pub fn show_create_materialized_view(view: &MaterializedViewDefinition) -> String {
-    let columns: Vec<String> = view.columns.iter().map(|column| quote_ident(&column.name)).collect();
+    let columns: Vec<String> =
+        view.columns.iter().map(|column| named_column(&column.name, &column.comment)).collect();
     let mut out = format!("CREATE MATERIALIZED VIEW {} ({})", quote_ident(&view.name), columns.join(", "));
     comment(&mut out, &view.comment);
     if !view.partition_expressions.is_empty() {
