@@ -13,6 +13,7 @@
 //! | `place` | partition and bucket |
 //! | `load` | rows become sorted files |
 //! | `merge` | files become rows: merge on read |
+//! | `materialized` | materialized views: what is out of date, and computing it |
 //! | `query` | StarRocks's queries as DataFusion's plans |
 //! | `files` | FILES: local Parquet and CSV, in and out |
 //! | `run` | what each statement does |
@@ -23,6 +24,7 @@
 mod error;
 mod files;
 mod load;
+mod materialized;
 mod merge;
 mod place;
 mod query;

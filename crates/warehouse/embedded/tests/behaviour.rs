@@ -14,6 +14,8 @@ mod files;
 mod key_models;
 #[path = "behaviour/loading.rs"]
 mod loading;
+#[path = "behaviour/materialized_views.rs"]
+mod materialized_views;
 #[path = "behaviour/partitions.rs"]
 mod partitions;
 #[path = "behaviour/queries.rs"]

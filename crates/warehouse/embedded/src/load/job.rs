@@ -129,6 +129,32 @@ impl LoadJob {
         Ok(written)
     }
 
+    /// Writes the rows of a materialized view, whose columns are the source's.
+    /// `router` knows the partitions that the view will have; rows may go to
+    /// those with the numbers in `allowed`.
+    ///
+    /// # Errors
+    /// As [`LoadJob::write_source`].
+    pub(crate) async fn refill(
+        &self,
+        engine: &QueryEngine,
+        environment: &Environment,
+        router: Router,
+        allowed: HashSet<usize>,
+        source: SendableRecordBatchStream,
+    ) -> Result<u64, SqlError> {
+        let targets: Vec<usize> = (0..self.table.columns.len()).collect();
+        let mut preparer = Preparer::new(self.table.clone(), &targets, 1, engine, environment)?;
+        let rows = source
+            .map(move |batch| {
+                let batch = batch.map_err(of_query)?;
+                let columns = preparer.prepare(&batch)?;
+                Ok(Prepared { columns, rows: batch.num_rows(), deletes: false })
+            })
+            .boxed();
+        sorted::write(&self.load, engine, &self.table, router, Some(allowed), rows).await
+    }
+
     /// Ends the load: committed when `work` succeeded, else without a trace.
     ///
     /// # Errors

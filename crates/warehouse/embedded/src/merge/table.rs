@@ -15,14 +15,15 @@ use datafusion::logical_expr::utils::conjunction;
 use datafusion::logical_expr::{Expr, TableProviderFilterPushDown, TableType};
 use datafusion::physical_expr::PhysicalExpr;
 use datafusion::physical_plan::ExecutionPlan;
-use rockhold_model::{KeyModel, TableDefinition};
+use rockhold_core::{KindId, LiveObject};
+use rockhold_model::{KeyModel, MaterializedViewDefinition, TableDefinition};
 use rockhold_sql::SqlError;
 use rockhold_warehouse_store::{PartitionInfo, ReadSnapshot};
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, HashSet};
 use std::sync::Arc;
 
 /// A table, or some of its partitions, at one instant.
-#[derive(Debug)]
+#[derive(Debug, Clone)]
 pub(crate) struct StoredTable {
     definition: Arc<TableDefinition>,
     snapshot: ReadSnapshot,
@@ -78,6 +79,23 @@ impl StoredTable {
         let rules = rules_of(&definition)?;
         let schema = Arc::new(Schema::new(fields));
         Ok(Self { definition, snapshot, partitions, seen, schema, stored, rules })
+    }
+
+    /// Its definition.
+    pub(crate) fn definition(&self) -> &Arc<TableDefinition> {
+        &self.definition
+    }
+
+    /// The partitions that are read.
+    pub(crate) fn partitions(&self) -> &[PartitionInfo] {
+        &self.partitions
+    }
+
+    /// The same instant of those of its partitions that have these names.
+    pub(crate) fn only(&self, names: &HashSet<&str>) -> Self {
+        let mut partitions = self.partitions.clone();
+        partitions.retain(|partition| names.contains(partition.name()));
+        Self { partitions, ..self.clone() }
     }
 
     fn folds(&self) -> bool {
@@ -212,18 +230,26 @@ impl TableProvider for StoredTable {
     }
 }
 
-/// The definition of a table in the catalog.
+/// The definition of a table in the catalog, or of the table that holds the
+/// rows of a materialized view.
 ///
 /// # Errors
-/// The object is no table, or its definition is damaged.
-pub(crate) fn definition_of(object: &rockhold_core::LiveObject) -> Result<TableDefinition> {
-    if object.kind != rockhold_core::KindId::TABLE {
+/// The object has no rows, or its definition is damaged.
+pub(crate) fn definition_of(object: &LiveObject) -> Result<TableDefinition> {
+    let damaged = |error: serde_json::Error| {
+        let text = format!("the definition of {} {} is damaged: {error}", object.kind, object.name);
+        into_query(SqlError::execute(text))
+    };
+    if object.kind == KindId::MATERIALIZED_VIEW {
+        let view: MaterializedViewDefinition =
+            serde_json::from_value(object.definition.clone()).map_err(damaged)?;
+        return Ok(view.as_table());
+    }
+    if object.kind != KindId::TABLE {
         return Err(into_query(SqlError::analyze(format!(
-            "'{}' is a {}; the embedded warehouse reads tables only",
+            "'{}' is a {}; only tables and materialized views have rows",
             object.name, object.kind
         ))));
     }
-    serde_json::from_value(object.definition.clone()).map_err(|error| {
-        into_query(SqlError::execute(format!("the definition of table {} is damaged: {error}", object.name)))
-    })
+    serde_json::from_value(object.definition.clone()).map_err(damaged)
 }

@@ -1,8 +1,9 @@
 //! ALTER TABLE. All clauses of a statement happen in one transaction.
 
 use super::super::error::of_store;
+use super::super::materialized::{Event, noted};
 use super::super::session::{Session, unknown_table};
-use super::table::{cluster, table_of, to_value};
+use super::table::{cluster, plain_table_of, to_value};
 use rockhold_core::{Namespace, ObjectName, Outcome};
 use rockhold_model::{Partition, Partitioning, TableDefinition};
 use rockhold_sql::SqlError;
@@ -13,7 +14,7 @@ use rockhold_warehouse_store::Change;
 /// Runs the clauses.
 pub(super) async fn run(session: &Session, statement: &AlterTable) -> Result<Outcome, SqlError> {
     let name = session.full_name(&statement.name)?;
-    let definition = table_of(session, &name).await?;
+    let definition = plain_table_of(session, &name, "ALTER TABLE").await?;
     let partitions = partitions_of(session, &name).await?;
     let mut alteration = Alteration { session, name, definition, partitions, changes: Vec::new() };
     for clause in &statement.clauses {
@@ -63,7 +64,8 @@ impl Alteration<'_> {
                     return Err(SqlError::execute(format!("Same table name {name}")));
                 }
                 let to = ObjectName::new(&self.name.database, name.as_str());
-                let changes = rename(&self.name, &to, &self.definition)?;
+                let mut changes = rename(&self.name, &to, &self.definition)?;
+                changes.extend(noted(self.session, std::slice::from_ref(&self.name), Event::Renamed).await?);
                 self.changes.extend(changes);
                 self.name = to;
                 self.definition.name = name.value.clone();
@@ -221,13 +223,14 @@ impl Alteration<'_> {
         if self.session.find(&other).await?.is_none() {
             return Err(unknown_table(&other));
         }
-        let theirs = table_of(self.session, &other).await?;
+        let theirs = plain_table_of(self.session, &other, "ALTER TABLE … SWAP").await?;
         let id = rockhold_core::JobId::random().map_err(of_store)?;
         let between = ObjectName::new(&self.name.database, format!("__rh_swap_{id}"));
         let aside = TableDefinition { name: between.name.clone(), ..self.definition.clone() };
         self.changes.extend(rename(&self.name, &between, &self.definition)?);
         self.changes.extend(rename(&other, &self.name, &theirs)?);
         self.changes.extend(rename(&between, &other, &aside)?);
+        self.changes.extend(noted(self.session, &[self.name.clone(), other], Event::Swapped).await?);
         Ok(())
     }
 

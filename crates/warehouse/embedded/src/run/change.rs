@@ -18,6 +18,7 @@ use super::super::session::Session;
 use super::super::value::types::query_field;
 use super::insert::{done_info, partition_names};
 use super::select;
+use super::table::refuse_materialized_view;
 use arrow::array::{Array, BooleanArray, RecordBatch, new_null_array};
 use arrow::compute::{filter_record_batch, not, prep_null_mask_filter};
 use arrow::datatypes::Schema;
@@ -37,7 +38,7 @@ use std::sync::Arc;
 /// Runs an UPDATE.
 pub(super) async fn update(session: &Session, statement: &Update) -> Result<Outcome, SqlError> {
     let name = session.full_name(&statement.table)?;
-    session.require(&name).await?;
+    refuse_materialized_view(&session.require(&name).await?, "modified")?;
     let job = LoadJob::begin(&session.store, &name, None, session.zone).await?;
     let work = update_rows(session, statement, &name, &job).await;
     let affected = job.end(work).await?;
@@ -128,7 +129,7 @@ async fn matching(
 /// Runs a DELETE.
 pub(super) async fn delete(session: &Session, statement: &Delete) -> Result<Outcome, SqlError> {
     let name = session.full_name(&statement.table)?;
-    session.require(&name).await?;
+    refuse_materialized_view(&session.require(&name).await?, "deleted")?;
     let job = LoadJob::begin(&session.store, &name, None, session.zone).await?;
     let work = match job.table.key_model {
         KeyModel::Primary | KeyModel::Unique => mark(session, statement, &name, &job).await,

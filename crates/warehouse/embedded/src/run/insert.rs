@@ -4,6 +4,7 @@ use super::super::load::job::{LoadJob, one_batch};
 use super::super::load::values;
 use super::super::session::{Session, unknown_table};
 use super::select;
+use super::table::refuse_materialized_view;
 use rockhold_core::Outcome;
 use rockhold_model::TableDefinition;
 use rockhold_sql::SqlError;
@@ -32,7 +33,7 @@ async fn into_table(
     if super::is_system_database(&name.database) {
         return Err(unknown_table(&name));
     }
-    session.require(&name).await?;
+    refuse_materialized_view(&session.require(&name).await?, "inserted")?;
     let label = insert.label.as_ref().map(Ident::as_str);
     let job = LoadJob::begin(&session.store, &name, label, session.zone).await?;
     let work = fill(session, insert, partitions, &job).await;

@@ -11,7 +11,9 @@ mod table;
 pub(crate) mod variables;
 
 pub(crate) use select::plan as plan_query;
+pub(crate) use table::cluster;
 
+use super::materialized;
 use super::session::Session;
 use rockhold_core::Outcome;
 use rockhold_sql::SqlError;
@@ -25,8 +27,16 @@ pub(crate) fn is_system_database(name: &str) -> bool {
     name == INFORMATION_SCHEMA
 }
 
-/// Runs one statement.
+/// Runs one statement, and behind it the refreshes of materialized views that
+/// it brings about or whose time has come.
 pub(crate) async fn statement(session: &mut Session, statement: &Statement) -> Result<Outcome, SqlError> {
+    let outcome = dispatch(session, statement).await?;
+    materialized::after_statement(session, statement).await;
+    materialized::run_due(session).await;
+    Ok(outcome)
+}
+
+async fn dispatch(session: &mut Session, statement: &Statement) -> Result<Outcome, SqlError> {
     match statement {
         Statement::CreateDatabase(create) => database::create(session, create).await,
         Statement::DropDatabase(drop) => database::drop(session, drop).await,
@@ -43,6 +53,16 @@ pub(crate) async fn statement(session: &mut Session, statement: &Statement) -> R
         Statement::AlterTable(alter) => alter::run(session, alter).await,
         Statement::TruncateTable(truncate) => table::truncate(session, truncate).await,
         Statement::Drop(drop) => table::drop(session, drop).await,
+        Statement::CreateMaterializedView(create) if !create.is_synchronous() => {
+            materialized::create(session, create).await
+        }
+        Statement::AlterMaterializedView(alter) => materialized::alter(session, alter).await,
+        Statement::RefreshMaterializedView(refresh) => {
+            materialized::refresh_statement(session, refresh).await
+        }
+        Statement::Opaque(opaque) if opaque.kind == "CANCEL REFRESH MATERIALIZED VIEW" => {
+            materialized::cancel(session, &opaque.text).await
+        }
         Statement::Query(query) => select::run(session, &query.query).await,
         Statement::Insert(insert) => insert::run(session, insert).await,
         Statement::Update(update) => change::update(session, update).await,

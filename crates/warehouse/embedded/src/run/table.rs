@@ -13,12 +13,12 @@ use rockhold_model::{Column, TableDefinition};
 use rockhold_sql::analyze::{Analyzed, Cluster, create_table, create_table_as, create_table_like};
 use rockhold_sql::ast::{CreateTable, CreateTableAs, CreateTableLike, DropObject, TruncateTable};
 use rockhold_sql::{SqlError, Stage};
-use rockhold_warehouse_store::{Change, NewObject};
+use rockhold_warehouse_store::{Change, NewObject, ObjectInfo};
 use serde_json::{Value, json};
 
 /// What the analyzer must know of the warehouse: it plays a cluster of three
 /// backends, so that SHOW CREATE prints StarRocks's defaults.
-pub(super) fn cluster(session: &Session) -> Cluster {
+pub(crate) fn cluster(session: &Session) -> Cluster {
     Cluster { time_zone: session.store.time_zone().to_owned(), ..Cluster::default() }
 }
 
@@ -37,7 +37,7 @@ pub(super) async fn create_like(session: &Session, statement: &CreateTableLike) 
     refuse_temporary(statement.temporary)?;
     session.require_database(&name.database).await?;
     let source = session.full_name(&statement.source)?;
-    let definition = table_of(session, &source).await?;
+    let definition = plain_table_of(session, &source, "CREATE TABLE LIKE").await?;
     let partitions = session.store.list_partitions(&source).await.map_err(of_store)?;
     let source = Analyzed {
         definition,
@@ -150,9 +150,36 @@ pub(super) fn to_value(definition: &TableDefinition) -> Result<Value, SqlError> 
         .map_err(|error| SqlError::execute(format!("the definition cannot be stored: {error}")))
 }
 
-/// The definition of a table.
+/// The definition of a table, or of the table that holds a materialized view.
 pub(super) async fn table_of(session: &Session, name: &ObjectName) -> Result<TableDefinition, SqlError> {
     let object = session.require(name).await?;
+    definition_of(&object.object).map_err(super::super::error::of_query)
+}
+
+/// Refuses to change the rows of a materialized view by hand: `done` to them.
+pub(super) fn refuse_materialized_view(object: &ObjectInfo, done: &str) -> Result<(), SqlError> {
+    if object.object.kind != KindId::MATERIALIZED_VIEW {
+        return Ok(());
+    }
+    let name = &object.object.name.name;
+    Err(SqlError::analyze(format!(
+        "The data of '{name}' cannot be {done} because '{name}' is a materialized view, and the data of materialized \
+         view must be consistent with the base table; REFRESH MATERIALIZED VIEW {name} computes them"
+    )))
+}
+
+/// A table to be altered; materialized views have statements of their own.
+pub(super) async fn plain_table_of(
+    session: &Session,
+    name: &ObjectName,
+    statement: &str,
+) -> Result<TableDefinition, SqlError> {
+    let object = session.require(name).await?;
+    if object.object.kind == KindId::MATERIALIZED_VIEW {
+        return Err(SqlError::analyze(format!(
+            "'{name}' is a materialized view and not a table; {statement} is for tables"
+        )));
+    }
     definition_of(&object.object).map_err(super::super::error::of_query)
 }
 
@@ -204,7 +231,9 @@ async fn drop_catalog(session: &Session, statement: &DropObject) -> Result<Outco
 /// `TRUNCATE TABLE`.
 pub(super) async fn truncate(session: &Session, statement: &TruncateTable) -> Result<Outcome, SqlError> {
     let name = session.full_name(&statement.name)?;
-    table_of(session, &name).await?;
+    let object = session.require(&name).await?;
+    refuse_materialized_view(&object, "truncated")?;
+    definition_of(&object.object).map_err(super::super::error::of_query)?;
     let names = partition_names(statement.partitions.as_ref())?;
     let change = Change::TruncatePartitions { table: name, names };
     session.store.change(change).await.map_err(of_store)?;

@@ -14,11 +14,13 @@ use std::cmp::Ordering;
 use std::sync::Arc;
 
 pub(super) fn apply(session: &Session, listing: Listing, statement: &Show) -> Result<Listing, SqlError> {
-    let Listing { columns, mut rows } = listing;
+    let Listing { columns, mut rows, named } = listing;
     match &statement.filter {
         None => {}
         Some(ShowFilter::Like(pattern)) => {
-            rows.retain(|row| row.first().and_then(Option::as_deref).is_some_and(|name| like(pattern, name)));
+            rows.retain(|row| {
+                row.get(named).and_then(Option::as_deref).is_some_and(|name| like(pattern, name))
+            });
         }
         Some(ShowFilter::Where(condition)) => {
             let keep = condition_holds(session, &columns, &rows, condition)?;
@@ -33,7 +35,7 @@ pub(super) fn apply(session: &Session, listing: Listing, statement: &Show) -> Re
         let number = |n: u64| usize::try_from(n).unwrap_or(usize::MAX);
         rows = rows.into_iter().skip(number(offset)).take(number(count)).collect();
     }
-    Ok(Listing { columns, rows })
+    Ok(Listing { columns, rows, named })
 }
 
 /// LIKE with `%`, `_` and `\`.

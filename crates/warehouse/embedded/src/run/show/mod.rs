@@ -2,6 +2,7 @@
 
 mod columns;
 mod filter;
+mod materialized_views;
 mod partitions;
 mod schema;
 mod server;
@@ -25,11 +26,13 @@ use serde::de::DeserializeOwned;
 pub(super) struct Listing {
     columns: Vec<String>,
     rows: Vec<Row>,
+    /// Position of the column that LIKE looks at.
+    named: usize,
 }
 
 impl Listing {
     fn new(columns: &[&str], rows: Vec<Row>) -> Self {
-        Self { columns: columns.iter().map(|name| (*name).to_owned()).collect(), rows }
+        Self { columns: columns.iter().map(|name| (*name).to_owned()).collect(), rows, named: 0 }
     }
 }
 
@@ -63,7 +66,10 @@ async fn listing(session: &Session, what: &ShowWhat) -> Result<Listing, SqlError
             let views =
                 objects(session, &database).await?.into_iter().filter(|o| o.object.kind.as_str() == "view");
             let rows = views.map(|object| vec![Some(object.object.name.name)]).collect();
-            Ok(Listing { columns: vec![format!("Views_in_{database}")], rows })
+            Ok(Listing { columns: vec![format!("Views_in_{database}")], rows, named: 0 })
+        }
+        ShowWhat::MaterializedViews { database } => {
+            materialized_views::show(session, &database_of(session, database.as_ref())?).await
         }
         ShowWhat::Partitions { temporary, table } => partitions::show(session, *temporary, table).await,
         ShowWhat::Columns { full, table, database } => {
@@ -162,7 +168,7 @@ async fn tables(
         .into_iter()
         .map(|(name, kind)| if full { vec![Some(name), some(kind)] } else { vec![Some(name)] })
         .collect();
-    Ok(Listing { columns, rows })
+    Ok(Listing { columns, rows, named: 0 })
 }
 
 /// StarRocks shows materialized views as views.

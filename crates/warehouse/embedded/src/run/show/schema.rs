@@ -1,15 +1,17 @@
 //! information_schema: the tables that tools read.
 
-use super::super::super::error::of_store;
+use super::super::super::error::{of_query, of_store};
 use super::super::super::load::sorted::bucket_count;
+use super::super::super::merge::table::definition_of;
 use super::super::super::session::Session;
 use super::super::super::value::types::{described, from_arrow};
 use super::columns::default_text;
 use super::partitions::{byte_size, list_text, local_time};
-use super::{databases, objects, read, table_type};
+use super::{databases, materialized_views, objects, table_type};
 use arrow::array::{ArrayRef, Int64Array, RecordBatch, StringArray};
 use arrow::datatypes::{DataType as ArrowType, Field, Schema};
 use datafusion::catalog::{MemTable, TableProvider};
+use rockhold_core::KindId;
 use rockhold_model::{KeyModel, PartitionValue, TableDefinition};
 use rockhold_sql::SqlError;
 use rockhold_sql::analyze::{range_key_types, range_text};
@@ -17,7 +19,8 @@ use rockhold_warehouse_store::ObjectInfo;
 use std::sync::Arc;
 
 /// The tables there are.
-pub(super) const TABLES: &[&str] = &["columns", "partitions_meta", "schemata", "tables", "tables_config"];
+pub(super) const TABLES: &[&str] =
+    &["columns", "materialized_views", "partitions_meta", "schemata", "tables", "tables_config"];
 
 /// A value of a row.
 enum Value {
@@ -76,24 +79,35 @@ pub(crate) async fn information_schema(
         }
         "tables_config" => {
             let mut rows = Vec::new();
-            for object in all(session).await?.iter().filter(|o| o.object.kind.as_str() == "table") {
-                rows.push(config_row(object, &read(object)?));
+            for (object, table) in &stored(session).await? {
+                rows.push(config_row(object, table));
             }
             (rows, Vec::new())
         }
         "columns" => {
             let mut rows = Vec::new();
-            for object in all(session).await?.iter().filter(|o| o.object.kind.as_str() == "table") {
-                rows.extend(column_rows(object, &read(object)?));
+            for (object, table) in &stored(session).await? {
+                rows.extend(column_rows(object, table));
             }
             (rows, Vec::new())
         }
         "partitions_meta" => {
             let mut rows = Vec::new();
-            for object in all(session).await?.iter().filter(|o| o.object.kind.as_str() == "table") {
-                rows.extend(partition_rows(session, object, &read(object)?).await?);
+            for (object, table) in &stored(session).await? {
+                rows.extend(partition_rows(session, object, table).await?);
             }
             (rows, Vec::new())
+        }
+        "materialized_views" => {
+            let mut rows = Vec::new();
+            for database in databases(session).await? {
+                rows.extend(materialized_views::rows(session, &database).await?);
+            }
+            let record = |row: rockhold_core::Row| {
+                let values = row.into_iter().map(Value::from);
+                materialized_views::SCHEMA_COLUMNS.iter().copied().zip(values).collect()
+            };
+            (rows.into_iter().map(record).collect(), Vec::new())
         }
         _ => return Ok(None),
     };
@@ -108,11 +122,24 @@ async fn all(session: &Session) -> Result<Vec<ObjectInfo>, SqlError> {
     Ok(found)
 }
 
+/// The objects that have rows, each with the table that holds them.
+async fn stored(session: &Session) -> Result<Vec<(ObjectInfo, TableDefinition)>, SqlError> {
+    let objects = all(session).await?.into_iter();
+    objects
+        .filter(|object| [KindId::TABLE, KindId::MATERIALIZED_VIEW].contains(&object.object.kind))
+        .map(|object| {
+            let table = definition_of(&object.object).map_err(of_query)?;
+            Ok((object, table))
+        })
+        .collect()
+}
+
 /// Columns of a table without rows.
 fn columns_of(name: &str) -> &'static [&'static str] {
     match name {
         "tables_config" => CONFIG,
         "columns" => COLUMNS,
+        "materialized_views" => materialized_views::SCHEMA_COLUMNS,
         "partitions_meta" => PARTITIONS,
         _ => &[],
     }
