@@ -39,7 +39,8 @@ pub struct GcsConfig {
     #[serde(default = "default_parallel")]
     pub parallel: usize,
     /// How long a request without object bytes, and the first answer to one
-    /// with them, may take, in milliseconds.
+    /// with them, may take, in milliseconds. Nothing hangs without layers
+    /// either; theirs is the shorter limit.
     #[serde(default = "default_call_timeout")]
     pub call_timeout_ms: u64,
     /// How long the upload of one object or part, a composition, and the wait
@@ -88,11 +89,11 @@ fn default_parallel() -> usize {
 }
 
 fn default_call_timeout() -> u64 {
-    30_000
+    60_000
 }
 
 fn default_transfer_timeout() -> u64 {
-    120_000
+    600_000
 }
 
 impl GcsConfig {

@@ -7,5 +7,6 @@ mod access;
 mod contract;
 mod fake;
 mod faults;
+mod network;
 mod official;
 mod support;
