@@ -181,6 +181,10 @@ impl Repository for GcsRepository {
         deleter::discard_staged(&self.0, prefix).await
     }
 
+    async fn count_staged(&self, prefix: &Key) -> Result<u64> {
+        deleter::count_staged(&self.0, prefix).await
+    }
+
     /// What the service acknowledges is durable already.
     async fn barrier(&self) -> Result<()> {
         Ok(())

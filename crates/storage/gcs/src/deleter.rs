@@ -50,27 +50,38 @@ pub(crate) async fn remove_staged(
 
 /// Removes what is staged below a prefix; gives how many writers left it.
 pub(crate) async fn discard_staged(shared: &Shared, prefix: &Key) -> Result<u64> {
-    const OPERATION: &str = "discard staged";
+    walk_staged(shared, "discard staged", prefix, true).await
+}
+
+/// How many writers have something staged below a prefix.
+pub(crate) async fn count_staged(shared: &Shared, prefix: &Key) -> Result<u64> {
+    walk_staged(shared, "count staged", prefix, false).await
+}
+
+async fn walk_staged(shared: &Shared, operation: &'static str, prefix: &Key, remove: bool) -> Result<u64> {
     let below = shared.location.staging_below(prefix);
     let mut writers = HashSet::new();
     let mut token: Option<String> = None;
     loop {
         let page = Page { prefix: below.clone(), token: token.as_deref(), limit: 1000, children: false };
-        let page = lister::names(shared, OPERATION, &prefix.to_string(), page).await?;
-        let staged: Vec<(String, String)> = page
-            .items
-            .into_iter()
-            .filter_map(|item| Some((staged_by(&item.name, &below)?.to_owned(), item.name)))
-            .collect();
-        let names: Vec<String> = staged.iter().map(|(_, name)| name.clone()).collect();
-        remove_staged(shared, OPERATION, prefix, names).await?;
-        writers.extend(staged.into_iter().map(|(writer, _)| writer));
+        let page = lister::names(shared, operation, &prefix.to_string(), page).await?;
+        let mut names = Vec::new();
+        for item in page.items {
+            if let Some(writer) = staged_by(&item.name, &below) {
+                if !writers.contains(writer) {
+                    writers.insert(writer.to_owned());
+                }
+                names.push(item.name);
+            }
+        }
+        if remove {
+            remove_staged(shared, operation, prefix, names).await?;
+        }
         match page.next_page_token {
             // A service that gives the same page for ever would keep us here for ever.
             Some(next) if token.as_ref() == Some(&next) => {
-                return Err(Error::internal("the service gives the same page again")
-                    .during(OPERATION)
-                    .at(prefix));
+                let error = Error::internal("the service gives the same page again");
+                return Err(error.during(operation).at(prefix));
             }
             Some(next) => token = Some(next),
             None => return Ok(writers.len() as u64),

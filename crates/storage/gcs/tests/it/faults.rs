@@ -273,6 +273,9 @@ async fn discarding_walks_all_pages_and_counts_writers() {
     // What is staged for the key itself belongs to a living writer, perhaps.
     let living = begin(&stand.repository, "data/job", 1).await;
     must(living.write_part(0, Bytes::from_static(b"x")).await);
+    assert_eq!(must(stand.repository.count_staged(&key("data/job")).await), 3);
+    assert_eq!(must(stand.repository.count_staged(&key("data")).await), 4);
+    assert_eq!(stand.names().len(), 1501);
     let before = stand.gcs.count(Call::List);
     assert_eq!(must(stand.repository.discard_staged(&key("data/job")).await), 3);
     assert!(stand.gcs.count(Call::List) - before >= 2, "1,501 names are more than one page");

@@ -38,9 +38,12 @@ pub(crate) async fn stand(change: impl FnOnce(GcsConfig) -> GcsConfig) -> Stand 
 
 /// All layers, with waits that suit tests.
 pub(crate) fn layered(repository: SharedRepository, plan: FaultPlan) -> SharedRepository {
+    // Two tasks in step can each meet the failing call of a plan many times in a row.
+    let policy =
+        RetryPolicy::default().attempts(30).waits(Duration::from_millis(1), Duration::from_millis(2));
     Layers::new()
         .metrics(Metrics::new())
-        .retry(RetryPolicy::default().waits(Duration::from_millis(1), Duration::from_millis(2)))
+        .retry(policy)
         .limit(Limiter::new(Limits::default().calls(8)))
         .timeout(Timeouts::default())
         .checksum()
