@@ -16,6 +16,10 @@ mod key_models;
 mod loading;
 #[path = "behaviour/materialized_views.rs"]
 mod materialized_views;
+#[path = "behaviour/materialized_views_in_time.rs"]
+mod materialized_views_in_time;
+#[path = "behaviour/materialized_views_random.rs"]
+mod materialized_views_random;
 #[path = "behaviour/partitions.rs"]
 mod partitions;
 #[path = "behaviour/queries.rs"]

@@ -1,9 +1,10 @@
 //! A warehouse of one test.
 
-use rockhold_core::{Outcome, Row};
+use rockhold_core::{Outcome, Row, SharedClock, SystemClock};
 use rockhold_sql::{Parser, SqlError};
 use rockhold_warehouse_embedded::{Session, SessionOptions};
 use rockhold_warehouse_store::{OpenOptions, Store};
+use std::sync::Arc;
 use tempfile::TempDir;
 
 pub(crate) struct Bench {
@@ -18,8 +19,13 @@ impl Bench {
     }
 
     pub(crate) async fn with_options(options: SessionOptions) -> Self {
+        Self::with_clock(options, Arc::new(SystemClock)).await
+    }
+
+    pub(crate) async fn with_clock(options: SessionOptions, clock: SharedClock) -> Self {
         let dir = TempDir::new().unwrap();
         let mut open = OpenOptions::create();
+        open.clock = clock;
         open.time_zone = Some("Asia/Shanghai".into());
         let store = Store::open(dir.path().join("warehouse"), open).await.unwrap();
         let mut bench = Bench { session: Session::with_options(store, options).unwrap(), dir };
@@ -43,6 +49,13 @@ impl Bench {
                 _ => 0,
             },
             Err(error) => panic!("{sql}\n{error}"),
+        }
+    }
+
+    /// Runs statements, those that give rows as well.
+    pub(crate) async fn run_any(&mut self, sql: &str) {
+        if let Err(error) = self.execute(sql).await {
+            panic!("{sql}\n{error}");
         }
     }
 
