@@ -27,6 +27,7 @@ mod key;
 mod kind;
 mod memory;
 mod object;
+mod partition_writer;
 mod repository;
 mod rows;
 mod secret;
@@ -45,6 +46,7 @@ pub use key::{Key, STAGED_PREFIX};
 pub use kind::{KindDescriptor, KindId, KindRegistry, Namespace};
 pub use memory::MemoryRepository;
 pub use object::{Document, LiveObject, ObjectName, ObjectRef};
+pub use partition_writer::PartitionWriter;
 pub use repository::{
     CreateRequest, GetRequest, ListPage, ListRequest, ObjectMeta, ObjectReader, ObjectWriter, PutRequest,
     Repository, RepositoryInfo, SharedRepository, WriteMode, list_all, read_object,

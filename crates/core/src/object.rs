@@ -1,6 +1,7 @@
 //! Warehouse objects as plain data: live, and as documents in a snapshot.
 
 use crate::{Digest, Error, KindId, Result};
+use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 use std::fmt;
@@ -54,6 +55,37 @@ pub struct LiveObject {
     pub state: Value,
 }
 
+impl LiveObject {
+    /// The definition as the type of `rockhold-model` that the kind has.
+    ///
+    /// # Errors
+    /// `InvalidInput` when it is not one.
+    pub fn read<T: DeserializeOwned>(&self) -> Result<T> {
+        T::deserialize(&self.definition).map_err(|e| {
+            Error::invalid(format!("this is not the definition of a {}: {e}", words(&self.kind)))
+                .at(&self.name)
+        })
+    }
+
+    /// The object with another definition.
+    ///
+    /// # Errors
+    /// `Internal` when it cannot be written as JSON.
+    pub fn with_definition<T: Serialize>(self, definition: &T) -> Result<Self> {
+        Ok(Self { definition: to_json(definition)?, ..self })
+    }
+}
+
+/// The words of a kind for people: `materialized view`.
+fn words(kind: &KindId) -> String {
+    kind.as_str().replace('_', " ")
+}
+
+fn to_json<T: Serialize>(value: &T) -> Result<Value> {
+    serde_json::to_value(value)
+        .map_err(|e| Error::internal("a definition cannot be written as JSON").because(e))
+}
+
 /// An object as a snapshot holds it: canonical JSON and the SQL text that
 /// makes it again, readable without this program.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -73,6 +105,46 @@ pub struct Document {
 }
 
 impl Document {
+    /// A document of that format whose body is `definition`.
+    ///
+    /// # Errors
+    /// `Internal` when it cannot be written as JSON.
+    pub fn write<T: Serialize>(
+        format: u32,
+        kind: KindId,
+        definition: &T,
+        state: Value,
+        sql: String,
+    ) -> Result<Self> {
+        Ok(Self { format, kind, body: to_json(definition)?, state, sql })
+    }
+
+    /// The body as the type of `rockhold-model` that `kind` has. `newest` is the
+    /// newest format that the caller reads; older ones must be read by the type.
+    ///
+    /// # Errors
+    /// `Unsupported` for a newer format, `Corrupt` for another kind or a body
+    /// that is not of the type.
+    pub fn read<T: DeserializeOwned>(&self, name: &ObjectName, kind: &KindId, newest: u32) -> Result<T> {
+        let what = words(kind);
+        if self.kind != *kind {
+            let text = format!("a document of kind {} stands for a {what}", self.kind);
+            return Err(Error::corrupt(text).at(name));
+        }
+        if self.format == 0 {
+            return Err(Error::corrupt("the document has format 0, the first is 1").at(name));
+        }
+        if self.format > newest {
+            return Err(Error::unsupported(format!(
+                "the document has format {}, this version reads up to {newest}; use a newer version",
+                self.format
+            ))
+            .at(name));
+        }
+        T::deserialize(&self.body)
+            .map_err(|e| Error::corrupt(format!("the definition of the {what} cannot be read: {e}")).at(name))
+    }
+
     /// Canonical bytes of the body: keys in byte order, no blanks. Equal
     /// definitions give equal bytes.
     ///
