@@ -15,8 +15,9 @@ use rockhold_model::{
 use crate::ast::{quote_ident, quote_text, sql_type};
 use crate::show_create::time_function_text;
 
-/// CREATE TABLE, and for list partitions that loads created one ALTER TABLE
-/// each, as CREATE TABLE cannot list them. Temporary partitions are left out.
+/// CREATE TABLE, for list partitions that loads created one ALTER TABLE each, as
+/// CREATE TABLE cannot list them, and CREATE MATERIALIZED VIEW for each
+/// synchronous one. Temporary partitions are left out.
 ///
 /// Bucket numbers of single partitions are not said: only ALTER TABLE could
 /// give a partition one of its own.
@@ -31,6 +32,14 @@ pub fn create_table_statements(table: &TableDefinition, partitions: &[Partition]
             format!("ALTER TABLE {} ADD {}", quote_ident(&table.name), partition_text(partition))
         }));
     }
+    let views = table.rollups.iter().filter_map(|rollup| Some((rollup, rollup.query.as_ref()?)));
+    statements.extend(views.map(|(rollup, query)| {
+        let properties = match rollup.properties.is_empty() {
+            true => String::new(),
+            false => format!(" PROPERTIES {}", properties_text(&rollup.properties)),
+        };
+        format!("CREATE MATERIALIZED VIEW {}{properties} AS {query}", quote_ident(&rollup.name))
+    }));
     statements
 }
 

@@ -36,7 +36,7 @@ pub fn rename_in_query(
     query: &str,
     rename: impl Fn(&ObjectName) -> Option<ObjectName>,
 ) -> Result<String, SqlError> {
-    Ok(QueryNames::read(query)?.renamed(query, rename, |_| None))
+    Ok(QueryNames::read(query)?.renamed(query, |name, _| rename(name), |_| None))
 }
 
 /// The names inside one query and where they stand.
@@ -46,21 +46,23 @@ pub struct QueryNames {
     functions: Vec<ObjectName>,
     /// What stands before columns.
     qualifiers: Vec<ObjectName>,
-    /// Names that a bare table name would be taken for, in lower case: those
-    /// of WITH clauses.
-    own: HashSet<String>,
+    /// WITH clauses in force somewhere: each name, in lower case, and the one
+    /// before it.
+    clauses: Vec<(String, Option<usize>)>,
 }
 
 #[derive(Debug, Clone)]
 struct Table {
     name: ObjectName,
     alias: Option<String>,
+    /// The last of the WITH clauses in force here.
+    clause: Option<usize>,
 }
 
 impl Table {
-    /// What tells one table of a query from another.
-    fn key(&self) -> (Option<&str>, String) {
-        (self.alias.as_deref(), self.name.parts.iter().map(Ident::as_str).collect::<Vec<_>>().join("\0"))
+    /// What columns of it can be qualified with, in lower case.
+    fn exposed(&self) -> String {
+        self.alias.as_deref().unwrap_or(self.name.object()).to_lowercase()
     }
 }
 
@@ -86,7 +88,7 @@ impl QueryNames {
                 tables: Vec::new(),
                 functions: Vec::new(),
                 qualifiers: Vec::new(),
-                own: HashSet::new(),
+                clauses: Vec::new(),
             },
         };
         let _: ControlFlow<()> = tree.visit(&mut reader);
@@ -113,24 +115,31 @@ impl QueryNames {
     /// name (`orders.id`, `shop.orders.*`) follow it.
     ///
     /// A new name that the query would take for another of its tables gets the
-    /// old one as an alias, and one that it would take for a WITH clause is left
-    /// to the caller: see [`QueryNames::is_own`].
+    /// old one as an alias. `table` is also given what tells whether the query
+    /// would take a bare name for one of its WITH clauses there.
     pub fn renamed(
         &self,
         query: &str,
-        table: impl Fn(&ObjectName) -> Option<ObjectName>,
+        table: impl Fn(&ObjectName, &dyn Fn(&str) -> bool) -> Option<ObjectName>,
         function: impl Fn(&ObjectName) -> Option<ObjectName>,
     ) -> String {
-        let new_names: Vec<Option<ObjectName>> =
-            self.tables.iter().map(|t| table(&t.name).filter(|new| !same(new, &t.name))).collect();
-        // What stands before columns, and which tables it can mean.
-        let mut exposed: HashMap<String, HashSet<(Option<&str>, String)>> = HashMap::new();
+        let new_names: Vec<Option<ObjectName>> = self
+            .tables
+            .iter()
+            .map(|old| {
+                let is_clause = |name: &str| self.is_clause(old, &name.to_lowercase());
+                table(&old.name, &is_clause).filter(|new| !same(new, &old.name))
+            })
+            .collect();
+        // What stands before columns afterwards, and before: two tables that could
+        // be told apart must stay so. Equal names before lie in queries of their own.
+        let mut exposed: HashMap<String, HashSet<String>> = HashMap::new();
         for (table, new) in self.tables.iter().zip(&new_names) {
             let shown = match &table.alias {
                 Some(alias) => alias,
                 None => new.as_ref().unwrap_or(&table.name).object(),
             };
-            exposed.entry(shown.to_lowercase()).or_default().insert(table.key());
+            exposed.entry(shown.to_lowercase()).or_default().insert(table.exposed());
         }
         let mut edits: Vec<Edit> = Vec::new();
         // By their own name: unaliased tables, and what they become.
@@ -139,7 +148,7 @@ impl QueryNames {
             let Some(new) = new else { continue };
             let name = table.name.object();
             let meant = exposed.get(&new.object().to_lowercase());
-            let taken = meant.is_some_and(|tables| tables.iter().any(|other| *other != table.key()));
+            let taken = meant.is_some_and(|tables| tables.iter().any(|other| *other != table.exposed()));
             if table.alias.is_none() && new.object() != name && taken {
                 edit(&table.name, new, &mut edits);
                 let end = table.name.span().end;
@@ -170,10 +179,16 @@ impl QueryNames {
         edited(query, edits)
     }
 
-    /// Whether the query would take this name, when it stands alone, for one of
-    /// its WITH clauses.
-    pub fn is_own(&self, name: &str) -> bool {
-        self.own.contains(&name.to_lowercase())
+    /// Whether a WITH clause of this name is in force at a table.
+    fn is_clause(&self, table: &Table, name: &str) -> bool {
+        let mut next = table.clause;
+        while let Some((clause, before)) = next.and_then(|at| self.clauses.get(at)) {
+            if clause == name {
+                return true;
+            }
+            next = *before;
+        }
+        false
     }
 }
 
@@ -236,6 +251,8 @@ struct Scope {
     queries: Vec<(*const Query, String)>,
     /// Names that can be used now, in lower case.
     visible: HashSet<String>,
+    /// The last clause that can be used now.
+    last: Option<usize>,
 }
 
 struct Reader<'t> {
@@ -268,6 +285,14 @@ impl Reader<'_> {
         (!parts.is_empty()).then_some((ObjectName { parts }, last))
     }
 
+    /// A WITH clause comes into force.
+    fn enter(&mut self, name: String) {
+        let Some(scope) = self.scopes.last_mut() else { return };
+        self.found.clauses.push((name.clone(), scope.last));
+        scope.last = Some(self.found.clauses.len() - 1);
+        scope.visible.insert(name);
+    }
+
     fn is_visible(&self, name: &str) -> bool {
         let name = name.to_lowercase();
         self.scopes.iter().any(|scope| scope.visible.contains(&name))
@@ -278,29 +303,30 @@ impl Visitor for Reader<'_> {
     type Break = ();
 
     fn pre_visit_query(&mut self, query: &Query) -> ControlFlow<()> {
-        let mut scope = Scope { queries: Vec::new(), visible: HashSet::new() };
+        let last = self.scopes.last().and_then(|scope| scope.last);
+        self.scopes.push(Scope { queries: Vec::new(), visible: HashSet::new(), last });
         if let Some(with) = &query.with {
             for table in &with.cte_tables {
                 let name = table.alias.name.value.to_lowercase();
-                self.found.own.insert(name.clone());
                 if with.recursive {
-                    scope.visible.insert(name.clone());
+                    self.enter(name.clone());
                 }
-                scope.queries.push((std::ptr::from_ref(table.query.as_ref()), name));
+                if let Some(scope) = self.scopes.last_mut() {
+                    scope.queries.push((std::ptr::from_ref(table.query.as_ref()), name));
+                }
             }
         }
-        self.scopes.push(scope);
         ControlFlow::Continue(())
     }
 
     fn post_visit_query(&mut self, query: &Query) -> ControlFlow<()> {
         self.scopes.pop();
         // A WITH clause can be used behind its query, not inside it.
-        if let Some(scope) = self.scopes.last_mut()
-            && let Some((_, name)) =
-                scope.queries.iter().find(|(place, _)| std::ptr::eq(*place, std::ptr::from_ref(query)))
-        {
-            scope.visible.insert(name.clone());
+        let ended = self.scopes.last().and_then(|scope| {
+            scope.queries.iter().find(|(place, _)| std::ptr::eq(*place, std::ptr::from_ref(query)))
+        });
+        if let Some(name) = ended.map(|(_, name)| name.clone()) {
+            self.enter(name);
         }
         ControlFlow::Continue(())
     }
@@ -326,7 +352,8 @@ impl Visitor for Reader<'_> {
                     self.found.functions.push(name);
                 } else if name.parts.len() > 1 || !self.is_visible(name.object()) {
                     let alias = alias.as_ref().map(|alias| alias.name.value.clone());
-                    self.found.tables.push(Table { name, alias });
+                    let clause = self.scopes.last().and_then(|scope| scope.last);
+                    self.found.tables.push(Table { name, alias, clause });
                 }
             }
             TableFactor::Function { name, .. } => {
@@ -405,7 +432,7 @@ mod tests {
         assert_eq!(functions, ["f", "d.g", "h", "FILES", "unnest"]);
         let renamed = names.renamed(
             query,
-            |_| None,
+            |_, _| None,
             |name| (name.object() == "g").then(|| ObjectName::single(Ident::new("k"))),
         );
         assert_eq!(renamed, query.replace("d.g", "k"));

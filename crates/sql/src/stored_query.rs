@@ -3,7 +3,7 @@
 
 use std::collections::BTreeSet;
 
-use rockhold_core::{KindId, ObjectName, ObjectRef, Renames};
+use rockhold_core::{Error, KindId, ObjectName, ObjectRef, Renames};
 
 use crate::ast::{self, Ident, quote_ident};
 use crate::{QueryNames, SqlError, TokenKind, tokenize};
@@ -79,7 +79,13 @@ impl StoredQuery {
     /// the object that holds the query, `new` its new one.
     pub fn renamed(&self, renames: &Renames, own: &ObjectName, new: &ObjectName) -> (String, String) {
         let default = self.new_default(renames, own, new);
-        let table = |name: &ast::ObjectName| match self.full(name) {
+        (self.renamed_in(renames, &default), default)
+    }
+
+    /// As [`StoredQuery::renamed`], where names without a database mean
+    /// `default` afterwards.
+    pub fn renamed_in(&self, renames: &Renames, default: &str) -> String {
+        let table = |name: &ast::ObjectName, is_clause: &dyn Fn(&str) -> bool| match self.full(name) {
             Full::Catalog(catalog) => {
                 let new = renames.objects.get(&ObjectName::new("", catalog))?;
                 let mut parts = name.parts.clone();
@@ -90,9 +96,7 @@ impl StoredQuery {
                 let target = renames.objects.get(&full).unwrap_or(&full);
                 let mut parts = name.parts.clone();
                 parts.truncate(name.parts.len().saturating_sub(2));
-                let bare = name.parts.len() == 1
-                    && target.database == default
-                    && !(target != &full && self.names.is_own(&target.name));
+                let bare = name.parts.len() == 1 && target.database == default && !is_clause(&target.name);
                 if !bare {
                     parts.push(Ident::new(target.database.clone()));
                 }
@@ -113,7 +117,7 @@ impl StoredQuery {
             Some(ast::ObjectName { parts })
         };
         let text = self.names.renamed(&self.text, table, function);
-        (text.get(self.prefix..).unwrap_or_default().to_string(), default)
+        text.get(self.prefix..).unwrap_or_default().to_string()
     }
 
     /// The database that bare names mean afterwards: the one that all of them
@@ -161,10 +165,11 @@ impl StoredQuery {
     fn canonical(&self) -> Vec<String> {
         let text = self.names.renamed(
             &self.text,
-            |name| match self.full(name) {
+            |name, _| match self.full(name) {
                 Full::Catalog(_) => None,
                 Full::Relation(name) => {
-                    Some(ast::ObjectName { parts: vec![Ident::new(name.database), Ident::new(name.name)] })
+                    let parts = [name.database, name.name].into_iter().filter(|part| !part.is_empty());
+                    Some(ast::ObjectName { parts: parts.map(Ident::new).collect() })
                 }
             },
             |_| None,
@@ -212,6 +217,65 @@ fn excerpt(tokens: &[String], from: usize) -> String {
     text.trim_end().to_string()
 }
 
+/// The references of a query that an object holds, without the object itself.
+/// None are known of a text that does not parse.
+pub fn query_references(query: &str, default_database: &str, own: &ObjectName) -> Vec<ObjectRef> {
+    match StoredQuery::read(query, default_database, &own.database) {
+        Ok(stored) => {
+            let mut references = stored.references();
+            references.retain(|reference| reference.name != *own);
+            references
+        }
+        Err(_) => Vec::new(),
+    }
+}
+
+/// The query of an object that gets the name `new`, and the database of its
+/// bare names: [`StoredQuery::renamed`]. A text that does not parse stays as it
+/// is, with the database that it had, as long as the object keeps its own name.
+///
+/// # Errors
+///
+/// `Unsupported` when it does not parse and the object gets another name.
+pub fn follow_renames(
+    query: &str,
+    default_database: &str,
+    renames: &Renames,
+    own: &ObjectName,
+    new: &ObjectName,
+) -> Result<(String, String), Error> {
+    match StoredQuery::read(query, default_database, &own.database) {
+        Ok(stored) => {
+            let (text, database) = stored.renamed(renames, own, new);
+            // An object without one takes that of its own database, as before.
+            let implied = default_database.is_empty() && database == new.database;
+            Ok((text, if implied { String::new() } else { database }))
+        }
+        Err(_) if own.name == new.name => {
+            let database = if default_database.is_empty() { &own.database } else { default_database };
+            let implied = default_database.is_empty() && own.database == new.database;
+            Ok((query.to_string(), if implied { String::new() } else { database.to_string() }))
+        }
+        Err(error) => Err(Error::unsupported(format!(
+            "its query cannot be edited, because it does not parse ({error}); restore it under its own name"
+        ))
+        .at(own)),
+    }
+}
+
+/// The first difference between the queries of two objects, each with the
+/// database of its bare names: `query is inconsistent: … here, … in the snapshot`.
+pub fn query_difference(here: (&str, &str), there: (&str, &str)) -> Option<String> {
+    let read = |(query, database): (&str, &str)| StoredQuery::read(query, database, "");
+    let (ours, theirs) = match (read(here), read(there)) {
+        (Ok(ours), Ok(theirs)) => ours.first_difference(&theirs)?,
+        _ if here == there => return None,
+        _ => (excerpt(&[here.0.to_string()], 0), excerpt(&[there.0.to_string()], 0)),
+    };
+    let shown = |text: String| if text.is_empty() { "its end".to_string() } else { text };
+    Some(format!("query is inconsistent: {} here, {} in the snapshot", shown(ours), shown(theirs)))
+}
+
 /// What a name of a table means.
 enum Full {
     Relation(ObjectName),
@@ -228,9 +292,8 @@ mod tests {
             Some((database, name)) => ObjectName::new(database, name),
             None => ObjectName::new("", text),
         };
-        let mut renames = Renames::default();
-        renames.objects = pairs.iter().map(|(old, new)| (name(old), name(new))).collect();
-        renames
+        let objects = pairs.iter().map(|(old, new)| (name(old), name(new))).collect();
+        Renames { objects, ..Renames::default() }
     }
 
     fn moved(query: &str, pairs: &[(&str, &str)]) -> (String, String) {
@@ -256,9 +319,10 @@ mod tests {
             text("SELECT 1 FROM `f`.t, `g`.u", "d")
         );
         assert_eq!(moved("SELECT 1", &[("d.t", "e.t")]), text("SELECT 1", "e"));
+        // A WITH clause takes a bare name where it is in force.
         assert_eq!(
-            moved("WITH x AS (SELECT * FROM t) SELECT * FROM x", &[("d.t", "e.x")]),
-            text("WITH x AS (SELECT * FROM `e`.x) SELECT * FROM x", "e")
+            moved("WITH x AS (SELECT * FROM t) SELECT * FROM x y, t", &[("d.t", "e.x")]),
+            text("WITH x AS (SELECT * FROM x) SELECT * FROM x y, `e`.x", "e")
         );
     }
 
