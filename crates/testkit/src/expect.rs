@@ -7,7 +7,7 @@ use rockhold_core::{Error, ErrorKind, Result};
 /// # Panics
 /// When it did not.
 #[track_caller]
-pub fn must<T>(result: Result<T>) -> T {
+pub fn must<T, E: std::fmt::Debug>(result: std::result::Result<T, E>) -> T {
     match result {
         Ok(value) => value,
         Err(error) => panic!("this call must succeed: {error:?}"),
