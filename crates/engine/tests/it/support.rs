@@ -6,14 +6,14 @@ use arrow::datatypes::{DataType as Arrow, Field, Schema};
 use async_trait::async_trait;
 use rockhold_core::{
     ErrorKind, JobRecord, KindId, MemoryRepository, Namespace, ObjectName, OpenRepository, OpenedRepository,
-    Outcome, RepositoryFactory, Result, Row, SharedState, SharedWarehouse, SnapshotWriter,
+    Outcome, PartitionWriter, RepositoryFactory, Result, Row, SharedState, SharedWarehouse, SnapshotWriter,
 };
 use rockhold_engine::{Engine, EngineBuilder, EngineConfig, Executed, JobHandle};
 use rockhold_layers::{Counters, FaultPlan, Layers, Passage};
 use rockhold_model::{
     Column, DataType, Distribution, KeyModel, Partition, PartitionValue, Partitioning, TableDefinition,
 };
-use rockhold_object_table::{TableCodec, TableWriter};
+use rockhold_object_table::TableCodec;
 use rockhold_sql::ast::Statement;
 use rockhold_sql::{KindWords, Parser, SqlError};
 use rockhold_warehouse_store::{Change, Fault as StoreFault, NewObject, OpenOptions, Store};
@@ -141,10 +141,10 @@ pub(crate) async fn open_layered(
 /// An engine with tables and the kinds of `kinds.rs`.
 pub(crate) fn builder(warehouse: SharedWarehouse, state: SharedState) -> Result<EngineBuilder> {
     let mut builder = EngineBuilder::new(warehouse, state)
-        .object_type(Arc::new(TableCodec::default()), Some(Arc::new(TableWriter::default())))?;
+        .object_type(Arc::new(TableCodec::default()), Some(Arc::new(PartitionWriter::new(KindId::TABLE))))?;
     for kind in kinds() {
         let writer: Option<Arc<dyn SnapshotWriter>> = match kind.has_data {
-            true => Some(Arc::new(TableWriter::new(kind.id.clone()))),
+            true => Some(Arc::new(PartitionWriter::new(kind.id.clone()))),
             false => None,
         };
         builder = builder.object_type(Arc::new(TextCodec(kind)), writer)?;

@@ -1,11 +1,12 @@
 //! A table as a document.
 
-use crate::merge;
+use crate::{merge, rollup};
 use rockhold_core::{
     CatalogCodec, Comparison, Document, Error, Group, KindDescriptor, KindId, LiveObject, MergeCheck,
     ObjectName, ObjectRef, Renames, RestoreOptions, Result,
 };
-use rockhold_model::{Distribution, Partition, TableDefinition};
+use rockhold_model::{Distribution, Partition, Properties, TableDefinition};
+use serde::Deserialize;
 use serde_json::Value;
 
 /// The version of the document's body that this code writes.
@@ -20,7 +21,8 @@ const COLOCATE_WITH: &str = "colocate_with";
 /// How parser and engine know tables.
 pub fn descriptor() -> KindDescriptor {
     let mut descriptor = KindDescriptor::new(KindId::TABLE, "TABLE", "TABLES");
-    // Generated columns and partition expressions see only the table's own columns.
+    // Generated columns and partition expressions see only the table's own
+    // columns, synchronous materialized views only the table.
     descriptor.refers = false;
     descriptor
 }
@@ -38,33 +40,14 @@ impl Default for TableCodec {
     }
 }
 
-/// The definition in a live object.
-pub(crate) fn definition_of(object: &LiveObject) -> Result<TableDefinition> {
-    serde_json::from_value(object.definition.clone())
-        .map_err(|e| Error::invalid(format!("this is not the definition of a table: {e}")).at(&object.name))
-}
-
 /// The definition in a document.
 fn definition_in(name: &ObjectName, document: &Document) -> Result<TableDefinition> {
-    if document.kind != KindId::TABLE {
-        return Err(
-            Error::corrupt(format!("a document of kind {} stands for a table", document.kind)).at(name)
-        );
-    }
-    if document.format == 0 || document.format > FORMAT {
-        return Err(Error::unsupported(format!(
-            "the document has format {}, this version reads up to {FORMAT}; use a newer version",
-            document.format
-        ))
-        .at(name));
-    }
-    serde_json::from_value(document.body.clone())
-        .map_err(|e| Error::corrupt(format!("the definition of the table cannot be read: {e}")).at(name))
+    document.read(name, &KindId::TABLE, FORMAT)
 }
 
 /// A partition out of a partition entry.
 pub(crate) fn partition_of(value: &Value) -> Result<Partition> {
-    serde_json::from_value(value.clone())
+    Partition::deserialize(value)
         .map_err(|e| Error::corrupt(format!("the definition of a partition cannot be read: {e}")))
 }
 
@@ -75,9 +58,54 @@ fn sql_text(definition: &TableDefinition, partitions: &[Partition]) -> String {
     text
 }
 
-fn body_of(definition: &TableDefinition) -> Result<Value> {
-    serde_json::to_value(definition)
-        .map_err(|e| Error::internal("the definition of a table cannot be written as JSON").because(e))
+fn document_of(definition: &TableDefinition, state: Value) -> Result<Document> {
+    Document::write(FORMAT, KindId::TABLE, definition, state, sql_text(definition, &[]))
+}
+
+/// What RESTORE does to the properties of an object with rows: the number of
+/// replicas is the one asked for, else StarRocks's default.
+pub fn prepare_properties(properties: &mut Properties, options: &RestoreOptions) {
+    let replicas = options.replication_num.unwrap_or(DEFAULT_REPLICATION_NUM);
+    properties.insert("replication_num".into(), replicas.to_string());
+    properties.sort_keys();
+}
+
+/// The colocate group of a table.
+pub fn colocate_group(definition: &TableDefinition) -> Option<Group> {
+    let name = definition.properties.get(COLOCATE_WITH).filter(|name| !name.is_empty())?;
+    let scheme = match &definition.distribution {
+        Distribution::Hash { columns } => {
+            let type_of = |name: &String| {
+                definition.column(name).map_or_else(|| name.clone(), |column| column.data_type.to_string())
+            };
+            let types: Vec<String> = columns.iter().map(type_of).collect();
+            format!("hash of ({})", types.join(", "))
+        }
+        Distribution::Random => "random".into(),
+    };
+    let buckets = definition.buckets.map_or_else(|| "automatic".into(), |n| n.to_string());
+    Some(Group { name: name.clone(), scheme: format!("{scheme}, {buckets} buckets") })
+}
+
+/// Takes an object with rows out of its colocate group.
+pub fn leave_colocate_group(properties: &mut Properties) {
+    properties.shift_remove(COLOCATE_WITH);
+}
+
+/// The rule by which partitions of one table meet those of another: see
+/// [`CatalogCodec::merge_check`].
+///
+/// # Errors
+/// `Corrupt` when a partition is none or does not fit its table.
+pub fn merge_check(
+    existing: TableDefinition,
+    existing_partitions: &[Value],
+    incoming: TableDefinition,
+    options: &RestoreOptions,
+) -> Result<Box<dyn MergeCheck>> {
+    let partitions = existing_partitions.iter().map(partition_of).collect::<Result<_>>()?;
+    let check = merge::TableMerge::new(existing, partitions, incoming, options.replication_num)?;
+    Ok(Box::new(check))
 }
 
 impl CatalogCodec for TableCodec {
@@ -86,25 +114,19 @@ impl CatalogCodec for TableCodec {
     }
 
     fn encode(&self, object: &LiveObject) -> Result<Document> {
-        let definition = definition_of(object)?;
-        Ok(Document {
-            format: FORMAT,
-            kind: KindId::TABLE,
-            body: body_of(&definition)?,
-            state: object.state.clone(),
-            sql: sql_text(&definition, &[]),
-        })
+        document_of(&object.read()?, object.state.clone())
     }
 
     fn decode(&self, name: &ObjectName, document: &Document) -> Result<LiveObject> {
         let mut definition = definition_in(name, document)?;
         definition.name.clone_from(&name.name);
-        Ok(LiveObject {
+        let object = LiveObject {
             kind: KindId::TABLE,
             name: name.clone(),
-            definition: body_of(&definition)?,
+            definition: Value::Null,
             state: document.state.clone(),
-        })
+        };
+        object.with_definition(&definition)
     }
 
     fn references(&self, name: &ObjectName, document: &Document) -> Result<Vec<ObjectRef>> {
@@ -113,42 +135,29 @@ impl CatalogCodec for TableCodec {
     }
 
     fn group(&self, object: &LiveObject) -> Result<Option<Group>> {
-        let definition = definition_of(object)?;
-        let Some(name) = definition.properties.get(COLOCATE_WITH).filter(|name| !name.is_empty()) else {
-            return Ok(None);
-        };
-        let scheme = match &definition.distribution {
-            Distribution::Hash { columns } => {
-                let type_of = |name: &String| {
-                    let column = definition.columns.iter().find(|c| c.name.eq_ignore_ascii_case(name));
-                    column.map_or_else(|| name.clone(), |column| column.data_type.to_string())
-                };
-                let types: Vec<String> = columns.iter().map(type_of).collect();
-                format!("hash of ({})", types.join(", "))
-            }
-            Distribution::Random => "random".into(),
-        };
-        let buckets = definition.buckets.map_or_else(|| "automatic".into(), |n| n.to_string());
-        let scheme = format!("{scheme}, {buckets} buckets");
-        Ok(Some(Group { name: name.clone(), scheme }))
+        Ok(colocate_group(&object.read()?))
     }
 
     fn leave_group(&self, object: LiveObject) -> Result<LiveObject> {
-        let mut definition = definition_of(&object)?;
-        definition.properties.shift_remove(COLOCATE_WITH);
-        Ok(LiveObject { definition: body_of(&definition)?, ..object })
+        let mut definition: TableDefinition = object.read()?;
+        leave_colocate_group(&mut definition.properties);
+        object.with_definition(&definition)
     }
 
     fn rename(&self, name: &ObjectName, document: &Document, renames: &Renames) -> Result<Document> {
         let mut definition = definition_in(name, document)?;
-        definition.name = renames.apply(name).name;
-        Ok(Document { body: body_of(&definition)?, sql: sql_text(&definition, &[]), ..document.clone() })
+        let new = renames.apply(name);
+        rollup::rename_base(&mut definition.rollups, name, &new)?;
+        definition.name = new.name;
+        document_of(&definition, document.state.clone())
     }
 
     fn compare(&self, existing: &Document, incoming: &Document) -> Result<Comparison> {
         let name = ObjectName::new("", "");
         let (here, there) = (definition_in(&name, existing)?, definition_in(&name, incoming)?);
-        Ok(match rockhold_model::first_difference(&here, &there) {
+        let difference = rockhold_model::first_difference(&here, &there)
+            .or_else(|| rollup::first_difference(&here.rollups, &there.rollups));
+        Ok(match difference {
             None => Comparison::Same,
             Some(difference) => Comparison::Different(difference),
         })
@@ -177,11 +186,9 @@ impl CatalogCodec for TableCodec {
     }
 
     fn prepare(&self, object: LiveObject, options: &RestoreOptions) -> Result<LiveObject> {
-        let mut definition = definition_of(&object)?;
-        let replicas = options.replication_num.unwrap_or(DEFAULT_REPLICATION_NUM);
-        definition.properties.insert("replication_num".into(), replicas.to_string());
-        definition.properties.sort_keys();
-        Ok(LiveObject { definition: body_of(&definition)?, ..object })
+        let mut definition: TableDefinition = object.read()?;
+        prepare_properties(&mut definition.properties, options);
+        object.with_definition(&definition)
     }
 
     fn merge_check(
@@ -191,12 +198,6 @@ impl CatalogCodec for TableCodec {
         incoming: &LiveObject,
         options: &RestoreOptions,
     ) -> Result<Box<dyn MergeCheck>> {
-        let check = merge::TableMerge::new(
-            definition_of(existing)?,
-            existing_partitions.iter().map(partition_of).collect::<Result<_>>()?,
-            definition_of(incoming)?,
-            options.replication_num,
-        )?;
-        Ok(Box::new(check))
+        merge_check(existing.read()?, &existing_partitions, incoming.read()?, options)
     }
 }

@@ -1,14 +1,17 @@
 //! Tables in snapshots: the adapter of the object type `table`.
 //!
-//! [`TableCodec`] is what a table is as data; [`TableWriter`] walks its
-//! partitions from a pinned cut into a snapshot and back. Which partitions of
-//! a snapshot may replace or join those of an existing table is decided in
-//! [`merge`](self::TableCodec) by the rules of StarRocks, where they protect
-//! data.
+//! [`TableCodec`] is what a table is as data. Which partitions of a snapshot may
+//! replace or join those of an existing table is decided in [`merge_check`] by
+//! the rules of StarRocks, where they protect data. Its partitions are walked by
+//! `PartitionWriter` of `rockhold-core`.
+//!
+//! What materialized views share with tables is public: their rows are a
+//! table's.
 
 mod codec;
 mod merge;
-mod writer;
+mod rollup;
 
-pub use codec::{TableCodec, descriptor};
-pub use writer::TableWriter;
+pub use codec::{
+    TableCodec, colocate_group, descriptor, leave_colocate_group, merge_check, prepare_properties,
+};

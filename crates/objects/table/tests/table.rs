@@ -2,10 +2,12 @@
 
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "a test that fails says where")]
 
-use rockhold_core::{CatalogCodec, Comparison, KindId, LiveObject, ObjectName, RestoreOptions};
-use rockhold_model::Partition;
+use rockhold_core::{
+    CatalogCodec, Comparison, ErrorKind, KindId, LiveObject, ObjectName, Renames, RestoreOptions,
+};
+use rockhold_model::{DataType, Partition, TableDefinition};
 use rockhold_object_table::TableCodec;
-use rockhold_sql::analyze::{Cluster, create_table};
+use rockhold_sql::analyze::{Cluster, create_table, synchronous_rollup, synchronous_view};
 use rockhold_sql::ast::Statement;
 use rockhold_sql::parse_one;
 
@@ -40,6 +42,107 @@ fn the_codec_keeps_its_contract_for_every_recorded_table() {
     let samples = recorded();
     assert!(samples.len() > 50, "{}", samples.len());
     rockhold_testkit::codec::run_all(&TableCodec::default(), &samples);
+}
+
+/// A table with synchronous materialized views.
+fn with_views(sql: &str, views: &[&str]) -> LiveObject {
+    let (object, _) = table(sql);
+    let mut definition: TableDefinition = serde_json::from_value(object.definition.clone()).unwrap();
+    for view in views {
+        let Statement::CreateMaterializedView(create) = parse_one(view).unwrap() else { panic!("{view}") };
+        let view = synchronous_view(&create).unwrap();
+        let types = vec![DataType::BigInt; view.columns.len()];
+        let given = create.properties.map(|list| list.effective()).unwrap_or_default();
+        let rollup = synchronous_rollup(&view, &definition, &types, &given).unwrap();
+        definition.rollups.push(rollup);
+    }
+    LiveObject { definition: serde_json::to_value(&definition).unwrap(), ..object }
+}
+
+const BASE: &str =
+    "CREATE TABLE t (k INT, v INT, w VARCHAR(20)) DUPLICATE KEY(k) DISTRIBUTED BY HASH(k) BUCKETS 2";
+
+fn samples() -> Vec<LiveObject> {
+    vec![
+        with_views(
+            BASE,
+            &[
+                "CREATE MATERIALIZED VIEW s AS SELECT k, sum(v) /* all */ FROM t GROUP BY k",
+                "CREATE MATERIALIZED VIEW `s 2` AS SELECT t.w, t.k FROM d . `t` ORDER BY w",
+            ],
+        ),
+        table(BASE).0,
+        table(
+            "CREATE TABLE p (k DATE, v BIGINT DEFAULT '5', INDEX i (v) USING BITMAP) PRIMARY KEY(k) PARTITION BY \
+             date_trunc('month', k) DISTRIBUTED BY HASH(k) BUCKETS 2 ORDER BY (v) PROPERTIES ('colocate_with' = 'g')",
+        )
+        .0,
+    ]
+}
+
+#[test]
+fn a_synchronous_view_names_its_table_by_the_new_name() {
+    let codec = TableCodec::default();
+    rockhold_testkit::codec::run_all(&codec, &samples());
+    let object = &samples()[0];
+    let objects = [(object.name.clone(), ObjectName::new("e", "u"))];
+    let renames = Renames { objects: objects.into(), ..Renames::default() };
+    let renamed = codec.rename(&object.name, &codec.encode(object).unwrap(), &renames).unwrap();
+    assert_eq!(renamed.body["rollups"][0]["query"], "SELECT k, sum(v) /* all */ FROM u GROUP BY k");
+    assert_eq!(renamed.body["rollups"][1]["query"], "SELECT u.w, u.k FROM e . `u` ORDER BY w");
+    rockhold_testkit::codec::c4_references_are(&codec, object, &[]);
+    let mut broken = object.clone();
+    broken.definition["rollups"][0]["query"] = "SELECT FROM".into();
+    let error = codec.rename(&object.name, &codec.encode(&broken).unwrap(), &renames).unwrap_err();
+    assert_eq!(error.kind(), ErrorKind::Unsupported);
+}
+
+#[test]
+fn statements_make_the_table_and_its_views() {
+    for sample in samples() {
+        rockhold_testkit::codec::c7_statements_make_an_equal_object(
+            &TableCodec::default(),
+            &sample,
+            |statements| {
+                let views: Vec<&str> = statements.iter().skip(1).map(String::as_str).collect();
+                with_views(&statements[0], &views)
+            },
+        );
+    }
+}
+
+#[test]
+fn views_of_another_query_are_another_table() {
+    let codec = TableCodec::default();
+    let with = |view: &str| with_views(BASE, &[view]);
+    let one = with("CREATE MATERIALIZED VIEW s AS SELECT k, sum(v) FROM t GROUP BY k");
+    rockhold_testkit::codec::c6_writing_does_not_count(
+        &codec,
+        &one,
+        &with("CREATE MATERIALIZED VIEW s AS SELECT k , sum(v) FROM d.t GROUP BY k"),
+    );
+    let other = with("CREATE MATERIALIZED VIEW s AS SELECT k, sum(v) FROM t WHERE k > 1 GROUP BY k");
+    let words = "rollup s query is inconsistent: ) FROM base GROUP BY k here";
+    rockhold_testkit::codec::c6_a_difference_is_named(&codec, &one, &other, words);
+    rockhold_testkit::codec::c6_a_difference_is_named(
+        &codec,
+        &one,
+        &table(BASE).0,
+        "rollup is inconsistent: s here,",
+    );
+}
+
+#[test]
+fn documents_of_earlier_versions_are_read() {
+    let named = ["views", "plain", "primary"].into_iter().zip(samples()).collect::<Vec<_>>();
+    let dir = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/golden");
+    rockhold_testkit::codec::golden::check(&TableCodec::default(), dir, &named);
+}
+
+#[test]
+fn the_words_are_those_of_the_parser() {
+    let words = rockhold_sql::KindWords::of([TableCodec::default().descriptor()]);
+    assert!(rockhold_sql::default_kinds().contains(&words[0]));
 }
 
 #[test]
