@@ -1,10 +1,9 @@
 //! Putting everything together.
 
-use crate::Session;
+use crate::{Session, object_types};
 use rockhold_core::{JobRecord, RepositoryFactory, Result};
 use rockhold_engine::{Engine, EngineBuilder, EngineConfig, JobHandle};
 use rockhold_layers::Layers;
-use rockhold_object_table::{TableCodec, TableWriter};
 use rockhold_sql::SqlError;
 use rockhold_warehouse_store::{OpenOptions, Store};
 use std::path::{Path, PathBuf};
@@ -125,15 +124,20 @@ impl RockholdBuilder {
     /// be read or created.
     pub async fn open(self) -> Result<Rockhold> {
         let (dir, mut options) = (self.dir, self.options);
-        options.kinds.register(rockhold_object_table::descriptor())?;
+        let types = object_types::linked();
+        for (codec, _) in &types {
+            options.kinds.register(codec.descriptor().clone())?;
+        }
         let store = Store::open(&dir, options).await?;
         let mut builder = EngineBuilder::new(Arc::new(store.clone()), Arc::new(store.clone()))
             .config(self.config)
-            .object_type(Arc::new(TableCodec::default()), Some(Arc::new(TableWriter::default())))?
             .storage(Arc::new(rockhold_storage_fs::FsFactory))?
             .layer(|repository, limiter| {
                 limiter.into_iter().fold(Layers::standard(), Layers::limit).around(repository)
             });
+        for (codec, writer) in types {
+            builder = builder.object_type(codec, writer)?;
+        }
         #[cfg(feature = "s3")]
         {
             builder = builder.storage(Arc::new(rockhold_storage_s3::S3Factory::default()))?;

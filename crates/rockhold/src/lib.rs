@@ -23,6 +23,7 @@
 //! some of them, use [`EngineBuilder`] with the adapters of your choice.
 
 mod builder;
+mod object_types;
 mod session;
 mod text;
 

@@ -1,7 +1,8 @@
 //! From text to statements.
 
+use crate::object_types;
+use rockhold_sql::SqlError;
 use rockhold_sql::ast::Statement;
-use rockhold_sql::{Parser, SqlError};
 use serde_json::json;
 
 /// One statement of a text.
@@ -16,7 +17,7 @@ pub struct StatementText {
 /// The statements of a text, in order. Behind a statement that does not parse
 /// comes the one after its `;`.
 pub fn statements(text: &str) -> impl Iterator<Item = StatementText> {
-    let parsed: Vec<_> = Parser::new().parse(text).collect();
+    let parsed: Vec<_> = object_types::parser().parse(text).collect();
     parsed.into_iter().map(|parsed| StatementText {
         place: usize::try_from(parsed.span.line).ok(),
         parsed: parsed.statement,
