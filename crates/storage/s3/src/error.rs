@@ -1,6 +1,6 @@
 //! From what a server says, or fails to say, to what a person can act upon.
 
-use crate::{S3Config, transport};
+use crate::{Credentials, S3Config, transport};
 use aws_sdk_s3::error::{ProvideErrorMetadata, SdkError};
 use aws_smithy_runtime_api::client::orchestrator::HttpResponse;
 use rockhold_core::{Error, ErrorKind};
@@ -151,7 +151,11 @@ impl<'a> Call<'a> {
             )
             | ("", 403) => (
                 K::PermissionDenied,
-                format!("permission denied; allow {} on the bucket {bucket} to this access key", self.action),
+                format!(
+                    "permission denied; allow {} on the bucket {bucket} to these credentials, or correct {}",
+                    self.action,
+                    self.properties_of_credentials()
+                ),
                 NO,
             ),
             ("InvalidObjectState", _) => (
@@ -195,16 +199,34 @@ impl<'a> Call<'a> {
                 format!("the credentials were refused: {}; check {}", said(), names.access_key),
                 NO,
             ),
-            (_, 400) if answer.text.contains("HTTPS server") => (
+            ("", 400) if self.is_plain() && answer.request_id.is_none() => (
                 K::InvalidInput,
                 format!(
-                    "the server speaks TLS; write https:// before the host in {} or set {} to true",
+                    "the server does not answer as an S3 server would without TLS; write https:// before the host in \
+                     {} or set {} to true",
                     names.endpoint, names.ssl
                 ),
                 NO,
             ),
             (_, 404) => (K::NotFound, "no such object".into(), NO),
             _ => (K::InvalidInput, format!("the request was refused: {}", said()), NO),
+        }
+    }
+
+    fn is_plain(&self) -> bool {
+        self.config.endpoint.as_ref().is_some_and(|endpoint| !endpoint.uses_tls())
+    }
+
+    /// Ceph's gateway tells neither wrong keys nor an expired token from a
+    /// lack of permission.
+    fn properties_of_credentials(&self) -> String {
+        let names = &self.config.dialect.names;
+        match (&self.config.credentials, names.session_token) {
+            (Credentials::Keys { session_token: Some(_), .. }, Some(token)) => {
+                format!("{}, {} and {token}, which may have expired", names.access_key, names.secret_key)
+            }
+            (Credentials::Keys { .. }, _) => format!("{} and {}", names.access_key, names.secret_key),
+            _ => "the role".into(),
         }
     }
 

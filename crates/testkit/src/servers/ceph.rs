@@ -142,6 +142,7 @@ impl Cluster {
              [client]\n\
              rgw enable apis = s3, sts, admin\n\
              rgw sts key = {STS_KEY}\n\
+             rgw sts min session duration = 1\n\
              rgw s3 auth use sts = true\n\
              rgw enable usage log = false\n\
              rgw enable gc threads = true\n\

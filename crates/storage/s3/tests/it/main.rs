@@ -3,6 +3,11 @@
 #![allow(clippy::expect_used, clippy::panic, clippy::unwrap_used)] // the helpers of tests are tests too
 
 mod contract;
+mod credentials;
+mod errors;
+mod imds;
+mod proxy;
 mod real;
 mod requests;
 mod server;
+mod tls;

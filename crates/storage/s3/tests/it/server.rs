@@ -17,7 +17,7 @@ use rockhold_core::Secret;
 use rockhold_storage_s3::{Credentials, Dialect, Endpoint, Location, Names, Network, S3Config};
 use s3s::{
     S3, S3Request, S3Response, S3Result,
-    auth::SimpleAuth,
+    auth::{S3Auth, SecretKey, SimpleAuth},
     dto::*,
     host::{S3Host, VirtualHost},
     s3_error,
@@ -77,7 +77,7 @@ impl Server {
     pub(crate) async fn start(quirks: Quirks) -> Self {
         let store = Arc::new(Store { quirks, ..Store::default() });
         let mut service = S3ServiceBuilder::new(Shared(Arc::clone(&store)));
-        service.set_auth(SimpleAuth::from_single(ACCESS_KEY, SECRET_KEY));
+        service.set_auth(Expiring(SimpleAuth::from_single(ACCESS_KEY, SECRET_KEY)));
         if let Some(domain) = quirks.domain {
             service.set_host(Domain(domain));
         }
@@ -242,6 +242,22 @@ type Answer<T> = S3Result<S3Response<T>>;
 
 fn answer<T>(output: T) -> Answer<T> {
     Ok(S3Response::new(output))
+}
+
+/// An access key whose token has expired.
+pub(crate) const EXPIRED_ACCESS_KEY: &str = "expired";
+
+/// Knows one key, and one that has expired.
+struct Expiring(SimpleAuth);
+
+#[async_trait::async_trait]
+impl S3Auth for Expiring {
+    async fn get_secret_key(&self, access_key: &str) -> S3Result<SecretKey> {
+        if access_key == EXPIRED_ACCESS_KEY {
+            return Err(s3_error!(ExpiredToken, "The provided token has expired."));
+        }
+        self.0.get_secret_key(access_key).await
+    }
 }
 
 /// Buckets as host names, whatever the port.
