@@ -69,6 +69,7 @@ impl Shared {
             changes: false,
             mode: None,
             permission,
+            is_guess: self.client.is_guess(),
         }
     }
 

@@ -1,7 +1,7 @@
 //! Requests to the JSON interface.
 
 use crate::{
-    GcsConfig,
+    GcsConfig, GcsCredentials,
     error::{Answer, Asked, within},
     location::Location,
 };
@@ -12,7 +12,10 @@ use reqwest::{Method, RequestBuilder, Response};
 use rockhold_core::{Error, ErrorKind, Key, ObjectMeta, Result, Timestamp};
 use serde::{Deserialize, de::DeserializeOwned};
 use serde_json::Value;
-use std::time::Duration;
+use std::{
+    sync::atomic::{AtomicBool, Ordering::Relaxed},
+    time::Duration,
+};
 
 /// How long it may take until there is a connection.
 const CONNECT: Duration = Duration::from_secs(10);
@@ -30,6 +33,8 @@ pub(crate) const FIELDS: &str = "name,size,generation,timeCreated,crc32c,metadat
 pub(crate) struct Client {
     http: reqwest::Client,
     credentials: Credentials,
+    /// Whether nobody said who opens the repository, and no token came yet.
+    guess: AtomicBool,
     /// Without a slash at its end.
     pub(crate) service: String,
     pub(crate) call: Duration,
@@ -123,10 +128,21 @@ impl Client {
         Ok(Self {
             http,
             credentials,
+            guess: AtomicBool::new(matches!(config.credentials, GcsCredentials::Default)),
             service: config.address()?,
             call: Duration::from_millis(config.call_timeout_ms),
             transfer: Duration::from_millis(config.transfer_timeout_ms),
         })
+    }
+
+    /// Whether a token that is not to be had means that there is no account at all.
+    pub(crate) fn is_guess(&self) -> bool {
+        self.guess.load(Relaxed)
+    }
+
+    /// Remembers that there is an account.
+    pub(crate) fn had_token(&self) {
+        self.guess.store(false, Relaxed);
     }
 
     /// A request for the objects of a bucket: one page of names.
@@ -162,6 +178,7 @@ impl Client {
                 // Only given to who says what he has already.
                 CacheableResource::NotModified => return Err(asked.unreadable("a token is missing")),
             };
+            self.had_token();
             let response = request.headers(headers).send().await.map_err(|source| asked.broke_off(source))?;
             if response.status().is_success() {
                 return Ok(Ok(response));

@@ -1,6 +1,6 @@
 //! From what the user said to somebody who makes tokens.
 
-use crate::{GcsConfig, GcsCredentials, config::address};
+use crate::{GcsConfig, GcsCredentials, config::address, error::NO_DEFAULT};
 use google_cloud_auth::credentials::{
     self, Credentials, anonymous, impersonated, mds,
     service_account::{self, AccessSpecifier},
@@ -112,13 +112,7 @@ fn unusable(source: google_cloud_auth::build_errors::Error) -> Error {
 }
 
 fn no_default(source: google_cloud_auth::build_errors::Error) -> Error {
-    Error::new(
-        ErrorKind::Unauthenticated,
-        "there are no usable default credentials; set the properties gcp.gcs.service_account_email, \
-         gcp.gcs.service_account_private_key_id and gcp.gcs.service_account_private_key, or check the file \
-         that GOOGLE_APPLICATION_CREDENTIALS names",
-    )
-    .because(source)
+    Error::new(ErrorKind::Unauthenticated, NO_DEFAULT).because(source)
 }
 
 #[cfg(test)]

@@ -7,6 +7,11 @@ use rockhold_core::{Error, ErrorKind, Result, WriteMode};
 use serde_json::Value;
 use std::{borrow::Cow, error::Error as StdError, fmt::Display, time::Duration};
 
+/// What to do where nobody is there to open the repository.
+pub(crate) const NO_DEFAULT: &str = "there are no usable default credentials; set the properties \
+    gcp.gcs.service_account_email, gcp.gcs.service_account_private_key_id and \
+    gcp.gcs.service_account_private_key, or check the file that GOOGLE_APPLICATION_CREDENTIALS names";
+
 /// What was asked, for the messages.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Asked<'a> {
@@ -23,6 +28,9 @@ pub(crate) struct Asked<'a> {
     pub(crate) mode: Option<&'a WriteMode>,
     /// What the account needs for it.
     pub(crate) permission: &'static str,
+    /// Whether nobody said who opens the repository and no token came yet:
+    /// then the machine has no account, most likely.
+    pub(crate) is_guess: bool,
 }
 
 /// What can be shown and debugged.
@@ -225,6 +233,9 @@ impl Asked<'_> {
 
     /// No token was to be had.
     pub(crate) fn no_token(&self, source: CredentialsError) -> Error {
+        if self.is_guess {
+            return self.error(ErrorKind::Unauthenticated, NO_DEFAULT).because(source);
+        }
         if source.is_transient() {
             let message = "no token was to be had, since the service that gives them cannot be reached";
             return self.error(ErrorKind::Unavailable, message).temporary(None).because(source);

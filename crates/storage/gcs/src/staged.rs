@@ -69,6 +69,7 @@ pub(crate) async fn upload(
     }
     let sent = async { write.send_buffered().await.map_err(|source| asked.client(source)) };
     let object = within(shared.client.transfer, asked, sent).await?;
+    shared.client.had_token();
     let facts = Facts {
         len: u64::try_from(object.size).unwrap_or_default(),
         generation: object.generation,

@@ -176,20 +176,32 @@ async fn default_credentials_come_from_the_file_that_the_environment_names() {
         "project_id": "project",
     });
     std::fs::write(&file, account.to_string()).expect("written");
-    let run = |file: std::path::PathBuf| {
+    let run = async |name: &str, value: &std::ffi::OsStr| {
         let mut child = tokio::process::Command::new(std::env::current_exe().expect("this binary"));
         child.args(["--exact", "access::child_with_default_credentials", "--nocapture"]);
-        child.env(CHILD, gcs.endpoint()).env("GOOGLE_APPLICATION_CREDENTIALS", file);
-        async move { child.output().await.expect("a child") }
+        child.env_remove("GOOGLE_APPLICATION_CREDENTIALS");
+        // Nothing of the user who runs this, and a metadata server that is nowhere.
+        child.env("HOME", directory.path()).env("GCE_METADATA_HOST", "127.0.0.1:1");
+        let output = child.env(CHILD, gcs.endpoint()).env(name, value).output().await.expect("a child");
+        let said = String::from_utf8_lossy(&output.stderr) + String::from_utf8_lossy(&output.stdout);
+        (output.status.success(), said.into_owned())
     };
-    let output = run(file).await;
-    assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+    let (worked, said) = run("GOOGLE_APPLICATION_CREDENTIALS", file.as_os_str()).await;
+    assert!(worked, "{said}");
     assert_eq!(gcs.names(BUCKET), ["backup/object", "backup/parts"]);
-    let output = run(directory.path().join("missing.json")).await;
-    let said =
-        String::from_utf8_lossy(&output.stderr).into_owned() + &String::from_utf8_lossy(&output.stdout);
-    assert!(!output.status.success());
-    assert!(said.contains("open: there are no usable default credentials; set the properties"), "{said}");
+    let words = "there are no usable default credentials; set the properties";
+    let missing = directory.path().join("missing.json");
+    let (worked, said) = run("GOOGLE_APPLICATION_CREDENTIALS", missing.as_os_str()).await;
+    assert!(
+        !worked && said.contains(&format!("[unauthenticated, Permanent, NotApplied] open: {words}")),
+        "{said}"
+    );
+    // Neither a file nor a machine that has an account.
+    let (worked, said) = run("UNUSED", std::ffi::OsStr::new("")).await;
+    assert!(
+        !worked && said.contains(&format!("[unauthenticated, Permanent, NotApplied] put object: {words}")),
+        "{said}"
+    );
 }
 
 #[tokio::test]
