@@ -4,6 +4,7 @@
 
 mod corpus;
 mod guide;
+mod objects;
 mod queries;
 mod refused;
 mod round_trip;
