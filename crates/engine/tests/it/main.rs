@@ -16,6 +16,7 @@ mod kinds;
 mod meeting;
 mod pools;
 mod process;
+mod real_kinds;
 mod selection;
 mod support;
 mod verify;
