@@ -189,19 +189,3 @@ fn selection(item: &ObjectItem) -> Selection {
         },
     }
 }
-
-/// The properties of a repository, with those that hold secrets apart.
-pub(crate) fn split_secrets(
-    properties: Option<&PropertyList>,
-) -> (std::collections::BTreeMap<String, String>, std::collections::BTreeMap<String, rockhold_core::Secret>) {
-    let mut plain = std::collections::BTreeMap::new();
-    let mut secret = std::collections::BTreeMap::new();
-    for (key, value) in properties.map(PropertyList::effective).unwrap_or_default() {
-        if rockhold_core::is_secret_property(&key) {
-            secret.insert(key, value.into());
-        } else {
-            plain.insert(key, value);
-        }
-    }
-    (plain, secret)
-}

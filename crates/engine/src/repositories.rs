@@ -2,19 +2,19 @@
 
 use crate::Engine;
 use crate::error::{common, from_core};
-use crate::execute::split_secrets;
 use async_trait::async_trait;
 use rockhold_core::format::{
     AccessMode, LabelStore, Pause, RepositoryDocument, initialise, keeps_create_new, open, probe_access,
     root_name,
 };
 use rockhold_core::{
-    Error, ErrorKind, ListRequest, OpenRepository, RepositoryRecord, Result, SharedRepository,
+    Error, ErrorKind, ListRequest, OpenRepository, RepositoryRecord, Result, Secret, SharedRepository,
 };
 use rockhold_layers::Limits;
 use rockhold_sql::SqlError;
 use rockhold_sql::analyze::{self, names};
 use rockhold_sql::ast::CreateRepository;
+use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -52,7 +52,9 @@ impl Engine {
         if taken.is_some() {
             return Err(failed(format!("repository with same name already exist: {name}")));
         }
-        let (properties, secrets) = split_secrets(create.properties.as_ref());
+        let split = analyze::split_secrets(create.properties.as_ref());
+        let properties: BTreeMap<String, String> = split.plain.into_iter().collect();
+        let secrets: BTreeMap<String, Secret> = split.secrets.into_iter().collect();
         let mode = if create.read_only { AccessMode::ReadOnly } else { AccessMode::ReadWrite };
         let mut request = OpenRepository::new(create.location.trim()).create(!create.read_only);
         request.properties.clone_from(&properties);

@@ -112,9 +112,13 @@ fn differences_are_named() {
     codec::c6_a_difference_is_named(
         &codec,
         &java(""),
-        &java(", 'md5' = 'x'"),
-        "property md5 is inconsistent: not set here, \"x\"",
+        &java(", 'isolation' = 'shared'"),
+        "property isolation is inconsistent: not set here, \"shared\"",
     );
+    // A file that could not be read has no checksum; two files have two.
+    let (one, other) = (java(", 'md5' = 'x'"), java(", 'md5' = 'y'"));
+    codec::c6_writing_does_not_count(&codec, &java(""), &one);
+    codec::c6_a_difference_is_named(&codec, &one, &other, "property md5 is inconsistent");
     let sql = |body: &str| function(&format!("CREATE FUNCTION f(x INT) RETURNS {body}"));
     codec::c6_a_difference_is_named(
         &codec,

@@ -36,7 +36,7 @@ pub fn create_catalog(create: &CreateCatalog) -> Result<AnalyzedCatalog> {
     }
     let properties = create.properties.effective();
     check_properties(name, &properties)?;
-    let split = secrets::split(properties);
+    let split = secrets::split_addresses(properties);
     Ok(AnalyzedCatalog {
         definition: CatalogDefinition {
             name: name.to_string(),

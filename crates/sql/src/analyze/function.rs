@@ -62,7 +62,7 @@ pub fn create_function(create: &CreateFunction) -> Result<AnalyzedFunction> {
             (Some(data_type.clone()), create.body.clone())
         }
     };
-    let split = secrets::split(properties);
+    let split = secrets::split_addresses(properties);
     Ok(AnalyzedFunction {
         definition: FunctionDefinition {
             name,

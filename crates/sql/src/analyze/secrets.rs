@@ -14,16 +14,22 @@ pub struct SplitProperties {
     pub secrets: IndexMap<String, Secret>,
 }
 
-/// Tells secrets from other properties, by name, and by value where an address
-/// carries a password.
+/// Tells secrets from other properties, by name. Where an adapter looks for a
+/// property depends on nothing else.
 pub fn split_secrets(properties: Option<&PropertyList>) -> SplitProperties {
-    split(properties.map(PropertyList::effective).unwrap_or_default())
+    split(properties.map(PropertyList::effective).unwrap_or_default(), |_| false)
 }
 
-pub(super) fn split(properties: IndexMap<String, String>) -> SplitProperties {
+/// Tells secrets from other properties, by name, and by value where an address
+/// carries a password.
+pub(super) fn split_addresses(properties: IndexMap<String, String>) -> SplitProperties {
+    split(properties, carries_password)
+}
+
+fn split(properties: IndexMap<String, String>, is_secret: impl Fn(&str) -> bool) -> SplitProperties {
     let mut found = SplitProperties::default();
     for (name, value) in properties {
-        if is_secret_property(&name) || carries_password(&value) {
+        if is_secret_property(&name) || is_secret(&value) {
             found.secrets.insert(name, value.into());
         } else {
             found.plain.insert(name, value);
@@ -52,7 +58,8 @@ mod tests {
 
     #[test]
     fn a_password_in_an_address_makes_the_address_a_secret() {
-        let value = |value: &str| split(IndexMap::from([("jdbc_uri".to_string(), value.to_string())]));
+        let value =
+            |value: &str| split_addresses(IndexMap::from([("jdbc_uri".to_string(), value.to_string())]));
         for secret in [
             "jdbc:mysql://u:p@h:3306/d",
             "jdbc:postgresql://h/d?user=u&password=x",
