@@ -3,6 +3,7 @@
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "a test that fails says where")]
 
 mod main_job;
+mod materialized_views;
 mod restore_rules;
 mod statements;
 mod support;
