@@ -196,3 +196,85 @@ impl RepositoryFactory for S3Factory {
         open(config, request.create, warnings).await
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn config(location: &str, pairs: &[(&str, &str)]) -> Result<(S3Config, Vec<String>)> {
+        let mut request = OpenRepository::new(location);
+        request.properties = pairs.iter().map(|(k, v)| ((*k).to_owned(), (*v).to_owned())).collect();
+        S3Factory::default().config(&request)
+    }
+
+    const KEYS: [(&str, &str); 2] = [(ACCESS_KEY, "the-key"), (SECRET_KEY, "the-secret")];
+
+    fn with(pairs: &[(&str, &str)]) -> (S3Config, Vec<String>) {
+        config("s3a://bucket/path", &[&KEYS[..], pairs].concat()).unwrap()
+    }
+
+    #[test]
+    fn endpoint_region_and_addressing_follow_from_each_other() {
+        let facts = |pairs: &[(&str, &str)]| {
+            let (config, _) = with(pairs);
+            (config.endpoint.as_ref().map(Endpoint::url), config.region.clone(), config.uses_path_style())
+        };
+        let text = |text: &str| Some(text.to_owned());
+        assert_eq!(facts(&[]), (None, None, false));
+        assert_eq!(facts(&[(REGION, "eu-west-1")]), (None, text("eu-west-1"), false));
+        assert_eq!(
+            facts(&[(ENDPOINT, "s3.eu-west-1.amazonaws.com")]),
+            (text("https://s3.eu-west-1.amazonaws.com"), text("eu-west-1"), false)
+        );
+        assert_eq!(facts(&[(ENDPOINT, "http://minio:9000")]), (text("http://minio:9000"), None, true));
+        assert_eq!(
+            facts(&[("fs.s3a.endpoint", "s3.example.com"), ("fs.s3a.path.style.access", "true")]),
+            (text("https://s3.example.com"), None, true)
+        );
+        // Without the property, and with `false` as some clients always write, the rule decides.
+        assert!(facts(&[(ENDPOINT, "10.0.0.1:9000"), (PATH_STYLE, "false")]).2);
+    }
+
+    #[test]
+    fn googles_interface_is_chosen_by_its_endpoint() {
+        let (config, _) = with(&[("fs.s3a.endpoint", "storage.googleapis.com")]);
+        assert!(!config.dialect.batch_delete && !config.dialect.part_copy && !config.dialect.if_match);
+        assert_eq!(config.region.as_deref(), Some("auto"));
+        let (config, _) = with(&[(ENDPOINT, "s3.example.com")]);
+        assert!(config.dialect.batch_delete && config.dialect.part_copy);
+    }
+
+    #[test]
+    fn credentials_are_chosen_by_the_properties() {
+        let choose = |pairs: &[(&str, &str)]| config("s3://bucket", pairs).unwrap().0.credentials;
+        assert!(matches!(choose(&KEYS), Credentials::Keys { session_token: None, .. }));
+        assert!(matches!(
+            choose(&[(INSTANCE_PROFILE, "true")]),
+            Credentials::InstanceProfile { endpoint: None }
+        ));
+        assert!(matches!(choose(&[(WEB_IDENTITY, "TRUE")]), Credentials::WebIdentity(_)));
+        assert!(matches!(choose(&[(DEFAULT_CHAIN, "true")]), Credentials::DefaultChain { .. }));
+        let role = choose(&[(INSTANCE_PROFILE, "true"), (ROLE, "arn:r"), (EXTERNAL_ID, "x")]);
+        let Credentials::Role { base, arn, external_id, .. } = role else { panic!("{role:?}") };
+        assert!(matches!(*base, Credentials::InstanceProfile { .. }));
+        assert_eq!((arn.as_str(), external_id.as_deref()), ("arn:r", Some("x")));
+    }
+
+    #[test]
+    fn missing_credentials_name_every_way_to_give_them() {
+        let line = config("s3://bucket", &[(INSTANCE_PROFILE, "false")]).unwrap_err().to_string();
+        for name in [ACCESS_KEY, SECRET_KEY, INSTANCE_PROFILE, WEB_IDENTITY, DEFAULT_CHAIN] {
+            assert!(line.contains(name), "{name} is missing in: {line}");
+        }
+        let line = config("s3://bucket", &KEYS[..1]).unwrap_err().to_string();
+        assert!(line.contains(SECRET_KEY), "{line}");
+    }
+
+    #[test]
+    fn what_has_no_effect_is_told() {
+        let (_, warnings) = with(&[(INSTANCE_PROFILE, "true"), (EXTERNAL_ID, "x"), ("fs.s3a.impl", "y")]);
+        assert_eq!(warnings.len(), 3, "{warnings:?}");
+        let printed = format!("{:?} {warnings:?}", with(&[]).0);
+        assert!(!printed.contains("the-key") && !printed.contains("the-secret"), "{printed}");
+    }
+}

@@ -4,6 +4,10 @@ use crate::contract::layered;
 use aws_sdk_s3::{
     Client,
     config::{BehaviorVersion, Credentials as Keys, Region},
+    types::{
+        BucketLifecycleConfiguration, ExpirationStatus, LifecycleExpiration, LifecycleRule,
+        LifecycleRuleFilter,
+    },
 };
 use rockhold_core::{CreateRequest, JobId, Key, OpenRepository, RepositoryFactory, SharedRepository};
 use rockhold_storage_s3::S3Factory;
@@ -98,4 +102,31 @@ async fn parts_of_a_killed_writer_are_found_after_the_server_was_restarted() {
     // of such an upload by its whole name only.
     assert_eq!(must(repository.discard_staged(&job).await), 1);
     assert_eq!(must(repository.discard_staged(&must(job.join("1"))).await), 1);
+}
+
+#[tokio::test]
+async fn lifecycle_rules_that_would_delete_files_are_told_when_a_repository_is_created() {
+    let test = "lifecycle_rules_that_would_delete_files_are_told_when_a_repository_is_created";
+    let Some(service) = service("minio", test) else { return };
+    let bucket = bucket(&service).await;
+    let rule = |id: &str, prefix: &str| {
+        LifecycleRule::builder()
+            .id(id)
+            .status(ExpirationStatus::Enabled)
+            .filter(LifecycleRuleFilter::builder().prefix(prefix).build())
+            .expiration(LifecycleExpiration::builder().days(30).build())
+            .build()
+            .expect("a rule")
+    };
+    let rules =
+        BucketLifecycleConfiguration::builder().rules(rule("tidy", "below/")).rules(rule("logs", "logs/"));
+    let rules = rules.build().expect("rules");
+    let put = client(&service).put_bucket_lifecycle_configuration().bucket(&bucket);
+    // The protocol asks for a digest of the rules, which the SDK computes.
+    put.lifecycle_configuration(rules).send().await.expect("rules are kept");
+    let opened = must(S3Factory::default().open(request(&service, &bucket).create(true)).await);
+    assert_eq!(opened.warnings.len(), 1, "{:?}", opened.warnings);
+    assert!(opened.warnings[0].contains("the lifecycle rule tidy of the bucket"), "{:?}", opened.warnings);
+    let opened = must(S3Factory::default().open(request(&service, &bucket)).await);
+    assert!(opened.warnings.is_empty(), "only creating asks: {:?}", opened.warnings);
 }

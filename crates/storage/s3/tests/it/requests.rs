@@ -3,11 +3,11 @@
 use crate::server::{Quirks, Server};
 use bytes::Bytes;
 use rockhold_core::{
-    CreateRequest, Key, ListRequest, OpenRepository, PutRequest, Repository, RepositoryFactory, WriteMode,
-    format,
+    CreateRequest, Effect, ErrorKind, Key, ListRequest, OpenRepository, PutRequest, Repository,
+    RepositoryFactory, WriteMode, format,
 };
 use rockhold_storage_s3::{S3Config, S3Factory, S3Repository};
-use rockhold_testkit::must;
+use rockhold_testkit::{must, refused};
 
 async fn open(quirks: Quirks, change: impl FnOnce(&mut S3Config)) -> (S3Repository, Server) {
     let server = Server::start(quirks).await;
@@ -128,7 +128,7 @@ async fn a_long_object_is_copied_in_ranges_and_a_condition_is_kept() {
     let read = must(rockhold_core::read_object(&repository, &key("to"), 1 << 30).await);
     assert!(read == bytes);
     let taken = repository.copy(&key("from"), &key("to"), WriteMode::CreateNew).await;
-    rockhold_testkit::refused(rockhold_core::ErrorKind::AlreadyExists, taken);
+    refused(ErrorKind::AlreadyExists, taken);
     assert_eq!(server.uploads(), 0);
 }
 
@@ -173,4 +173,35 @@ async fn a_server_without_conditions_is_found_out_and_can_be_written_to() {
     // Once known, the condition is not sent again.
     let puts = server.calls().iter().filter(|call| **call == "PutObject").count();
     assert_eq!(puts, 1);
+}
+
+/// The object is there and the answer said that it failed: the writer knows its
+/// own object by its mark, and a stranger's as well.
+#[tokio::test]
+async fn a_commit_whose_answer_was_lost_is_recognised_when_it_is_repeated() {
+    let (repository, server) = open(Quirks::default(), |_| {}).await;
+    for (name, parts, call) in [("one", 1, "PutObject"), ("two", 2, "CompleteMultipartUpload")] {
+        let mut request = CreateRequest::new(key(name), PART);
+        request.expected_len = Some(parts * PART);
+        let writer = must(repository.create(request).await);
+        for number in 0..parts {
+            must(writer.write_part(number as u32, Bytes::from(vec![7; PART as usize])).await);
+        }
+        server.lose_answer_of(call);
+        let committed = match writer.commit().await {
+            Ok(meta) => meta,
+            Err(error) => {
+                assert_eq!((error.kind(), error.effect()), (ErrorKind::Unavailable, Effect::MaybeApplied));
+                must(writer.commit().await)
+            }
+        };
+        assert_eq!(committed.len, parts * PART);
+        assert_eq!(must(repository.head(&key(name)).await).etag, committed.etag);
+    }
+    let writer = must(repository.create(CreateRequest::new(key("taken"), PART)).await);
+    must(writer.write_part(0, Bytes::from_static(b"mine")).await);
+    must(repository.put(PutRequest::new(key("taken"), "yours")).await);
+    let error = refused(ErrorKind::AlreadyExists, writer.commit().await);
+    assert_eq!(error.effect(), Effect::NotApplied);
+    assert_eq!(must(rockhold_core::read_object(&repository, &key("taken"), 10).await), "yours");
 }

@@ -123,6 +123,11 @@ impl Server {
         config
     }
 
+    /// The next call of this name takes effect and is answered by a failure.
+    pub(crate) fn lose_answer_of(&self, call: &'static str) {
+        *self.store.lost.lock().expect("lost") = Some(call);
+    }
+
     /// The calls since the last time somebody asked.
     pub(crate) fn calls(&self) -> Vec<&'static str> {
         std::mem::take(&mut *self.store.calls.lock().expect("calls"))
@@ -138,6 +143,7 @@ impl Server {
 struct Store {
     quirks: Quirks,
     calls: Mutex<Vec<&'static str>>,
+    lost: Mutex<Option<&'static str>>,
     state: Mutex<State>,
 }
 
@@ -181,6 +187,12 @@ impl Store {
     fn called(&self, name: &'static str, bucket: &str) -> S3Result<std::sync::MutexGuard<'_, State>> {
         self.calls.lock().expect("calls").push(name);
         if bucket == BUCKET { Ok(self.state.lock().expect("state")) } else { Err(s3_error!(NoSuchBucket)) }
+    }
+
+    /// Fails once when the answer of this call is to be lost.
+    fn lose(&self, name: &'static str) -> S3Result<()> {
+        let lost = self.lost.lock().expect("lost").take_if(|lost| *lost == name);
+        lost.map_or(Ok(()), |_| Err(s3_error!(InternalError, "the answer was lost")))
     }
 
     fn condition(
@@ -289,6 +301,7 @@ impl S3 for Shared {
         let stored = Stored::new(bytes, input.metadata);
         let output = PutObjectOutput { e_tag: stored.etag(), ..Default::default() };
         state.objects.insert(input.key, stored);
+        self.0.lose("PutObject")?;
         answer(output)
     }
 
@@ -488,6 +501,7 @@ impl S3 for Shared {
         let output = CompleteMultipartUploadOutput { e_tag: stored.etag(), ..Default::default() };
         state.objects.insert(input.key, stored);
         state.uploads.remove(&input.upload_id);
+        self.0.lose("CompleteMultipartUpload")?;
         answer(output)
     }
 
