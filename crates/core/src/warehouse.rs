@@ -309,7 +309,7 @@ pub enum JobOutcome {
 pub struct Admitted {
     /// The object.
     pub object: LiveObject,
-    /// What had to be left out, one line each.
+    /// What of it cannot be used here, one line each.
     pub notes: Vec<String>,
 }
 
@@ -404,9 +404,10 @@ pub trait Warehouse: Send + Sync + fmt::Debug {
     /// `NotFound` when the object does not exist.
     async fn busy(&self, name: &ObjectName) -> Result<Option<String>>;
 
-    /// The object that a restore is to make, as this warehouse can take it in:
-    /// what cannot be used here (a secret that is sealed under a key that is
-    /// not here) is left out or kept from `existing`, and named. Changes nothing.
+    /// The object that a restore is to make, as this warehouse can take it in.
+    /// What cannot be used here (a secret that is sealed under a key that is
+    /// not here) is named; where `existing` has something usable in its place,
+    /// that is kept. Changes nothing.
     ///
     /// # Errors
     /// `Corrupt`.
