@@ -9,6 +9,7 @@ mod counting;
 mod damage;
 mod explain;
 mod faults;
+mod hdfs;
 mod jobs;
 mod kill;
 mod kill_kinds;

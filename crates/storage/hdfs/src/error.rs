@@ -5,7 +5,11 @@
 
 use hdfs_native::HdfsError;
 use rockhold_core::{Error, ErrorKind};
-use std::{fmt::Display, io};
+use std::{fmt::Display, io, time::Duration};
+
+/// How long to wait for a NameNode that starts, or for another to take over.
+/// With the standard retries a call survives more than a minute of that.
+const CHANGE_OVER: Duration = Duration::from_secs(10);
 
 /// The longest text of a server that is shown.
 const SHOWN: usize = 300;
@@ -17,7 +21,7 @@ pub(crate) fn hdfs(error: HdfsError, operation: &'static str, what: impl Display
     let told = Told::from(&error);
     let mut mapped = Error::new(told.kind, told.message).during(operation).at(what);
     if told.temporary {
-        mapped = mapped.temporary(None);
+        mapped = mapped.temporary(told.after);
     }
     if changes && !told.answered {
         mapped = mapped.maybe_applied();
@@ -66,18 +70,25 @@ struct Told {
     kind: ErrorKind,
     message: String,
     temporary: bool,
+    after: Option<Duration>,
     /// Whether a server answered, so that nothing was changed.
     answered: bool,
 }
 
 impl Told {
     fn new(kind: ErrorKind, message: impl Into<String>) -> Self {
-        Self { kind, message: message.into(), temporary: false, answered: true }
+        Self { kind, message: message.into(), temporary: false, after: None, answered: true }
     }
 
     fn temporary(mut self) -> Self {
         self.temporary = true;
         self
+    }
+
+    /// Passes when another NameNode took over, or this one came up.
+    fn until_change_over(mut self) -> Self {
+        self.after = Some(CHANGE_OVER);
+        self.temporary()
     }
 
     fn unanswered(mut self) -> Self {
@@ -161,9 +172,9 @@ impl Told {
                 kind,
                 "the connection was refused; check that NameNode and DataNodes run, and that host and RPC port are right",
             )
-            .temporary(),
+            .until_change_over(),
             Io::HostUnreachable | Io::NetworkUnreachable | Io::AddrNotAvailable => {
-                Self::new(kind, "the host cannot be reached; check host name and network").temporary()
+                Self::new(kind, "the host cannot be reached; check host name and network").until_change_over()
             }
             Io::ConnectionAborted | Io::ConnectionReset | Io::UnexpectedEof | Io::BrokenPipe => {
                 Self::new(kind, "the connection was lost before the answer came").unanswered()
@@ -195,13 +206,13 @@ impl Told {
                 "the NameNode is in standby state; name the active one, or the nameservice with both \
                  (dfs.nameservices, dfs.ha.namenodes.<ns>, dfs.namenode.rpc-address.<ns>.<nn>)",
             )
-            .temporary(),
+            .until_change_over(),
             _ if is_safe_mode(class, &line) => Self::new(
                 Unavailable,
                 "the NameNode is in safe mode: it is starting, or an administrator set it; wait, or see \
                  `hdfs dfsadmin -safemode get`",
             )
-            .temporary(),
+            .until_change_over(),
             "RetriableException" => {
                 Self::new(Unavailable, format!("HDFS asks to try again: {line}")).temporary()
             }

@@ -15,6 +15,7 @@ use rockhold_core::{Error, ErrorKind, Result};
 use std::{
     fmt,
     future::Future,
+    io,
     sync::{Arc, Mutex, MutexGuard, PoisonError},
     time::Duration,
 };
@@ -26,6 +27,9 @@ use tokio::{
 
 /// The stack of a thread, in bytes: the client polls deeply without optimisation.
 const STACK: usize = 8 << 20;
+
+/// How long a NameNode may take to say what it offers.
+const ASKED: Duration = Duration::from_secs(5);
 
 /// The time limits of one link.
 #[derive(Clone, Copy, Debug)]
@@ -139,8 +143,8 @@ impl Link {
     /// would take that silently. One that cannot be reached is no danger now,
     /// and is asked when a connection is made anew.
     async fn refuse_downgrade(&self) -> Result<()> {
-        for address in self.target.namenodes() {
-            let offer = match handshake::ask(&address, self.limits.call).await {
+        for (address, offer) in self.offers().await {
+            let offer = match offer {
                 Ok(offer) => offer,
                 Err(error) => {
                     tracing::debug!(%address, %error, "a NameNode was not asked what it offers");
@@ -159,15 +163,18 @@ impl Link {
 
     /// Whether all NameNodes that answer insist on Kerberos.
     pub(crate) async fn wants_kerberos(&self) -> bool {
-        let mut wanted = false;
-        for address in self.target.namenodes() {
-            match handshake::ask(&address, self.limits.call).await {
-                Ok(offer) if offer.simple() => return false,
-                Ok(offer) => wanted |= offer.kerberos(),
-                Err(_) => {}
-            }
-        }
-        wanted
+        let offers: Vec<_> = self.offers().await.into_iter().filter_map(|(_, offer)| offer.ok()).collect();
+        !offers.is_empty() && offers.iter().all(|offer| offer.kerberos() && !offer.simple())
+    }
+
+    /// What each NameNode offers, asked at the same time.
+    async fn offers(&self) -> Vec<(String, io::Result<handshake::Offer>)> {
+        let limit = self.limits.call.min(ASKED);
+        let asked = self.target.namenodes().into_iter().map(|address| async move {
+            let offer = handshake::ask(&address, limit).await;
+            (address, offer)
+        });
+        futures::future::join_all(asked).await
     }
 
     /// Gives a client up, if it is still the one in use.
@@ -306,5 +313,65 @@ impl Session {
             self.link.distrust(self.generation, false);
         }
         Err(hdfs(error, operation, what, changes))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::HdfsConfig;
+
+    fn link() -> Arc<Link> {
+        let empty = tempfile::tempdir().unwrap();
+        let target = Target::new(&HdfsConfig::new("hdfs://127.0.0.1:1/x").conf_dir(empty.path())).unwrap();
+        let second = Duration::from_secs(1);
+        Link::new(target, Limits { call: second, transfer: second, open: second }).unwrap()
+    }
+
+    #[tokio::test]
+    async fn a_client_that_panics_is_an_error_and_not_the_end() {
+        let link = link();
+        let error = link.run("get", async { panic!("not yet implemented") as Result<()> }).await.unwrap_err();
+        assert_eq!((error.kind(), error.operation()), (ErrorKind::Internal, Some("get")));
+        assert_eq!(link.run("get", async { Ok(1) }).await.unwrap(), 1);
+    }
+
+    #[tokio::test]
+    async fn work_that_nobody_waits_for_stops_unless_it_was_to_be_ended() {
+        let (link, (sender, mut receiver)) = (link(), tokio::sync::mpsc::unbounded_channel());
+        let work = |name: &'static str| {
+            let sender = sender.clone();
+            async move {
+                sleep_a_little().await;
+                sender.send(name).unwrap();
+                Ok(())
+            }
+        };
+        let soon = Duration::from_millis(20);
+        assert!(timeout(soon, link.run("put", work("stopped"))).await.is_err());
+        assert!(timeout(soon, link.run_to_end("commit", work("ended"))).await.is_err());
+        drop(sender);
+        assert_eq!(receiver.recv().await, Some("ended"));
+        assert_eq!(receiver.recv().await, None);
+    }
+
+    async fn sleep_a_little() {
+        tokio::time::sleep(Duration::from_millis(200)).await;
+    }
+
+    #[tokio::test]
+    async fn a_call_without_an_answer_gives_the_client_up() {
+        let link = link();
+        let session = link.session().await.unwrap();
+        let silence = std::future::pending::<std::result::Result<(), HdfsError>>();
+        let error = session.change("delete", "a", silence).await.unwrap_err();
+        assert!(error.kind() == ErrorKind::TimedOut && error.is_temporary(), "{error:?}");
+        assert_eq!(error.effect(), rockhold_core::Effect::MaybeApplied);
+        assert!(link.current().client.is_none());
+        let next = link.session().await.unwrap();
+        assert_eq!((next.generation, link.current().turn), (session.generation + 1, 1));
+        // Late news of the old one does not concern the new one.
+        link.distrust(session.generation, true);
+        assert!(link.current().client.is_some());
     }
 }

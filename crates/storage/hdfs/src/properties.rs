@@ -71,6 +71,10 @@ pub(crate) fn read(request: &OpenRepository) -> Result<(HdfsConfig, Vec<String>)
         warnings.push(format!("the property {} has no effect on HDFS", name.escape_debug()));
     }
     config.login = login(&given, &mut warnings)?;
+    if let Some(how) = ours(&given, AUTHENTICATION)? {
+        // It wins over site files that say otherwise.
+        config.hadoop.insert(AUTHENTICATION.into(), how.to_ascii_lowercase());
+    }
     Ok((config, warnings))
 }
 
@@ -139,21 +143,7 @@ fn login(given: &BTreeMap<&str, Value<'_>>, warnings: &mut Vec<String>) -> Resul
         }
         return Ok(Login::Kerberos(kerberos));
     }
-    Ok(match (user, how) {
-        (Some(user), _) => Login::Simple { user: user.to_owned() },
-        // Said in so many words, it wins over site files.
-        (None, Some(_)) => Login::Simple { user: local_user() },
-        (None, None) => Login::Unset,
-    })
-}
-
-/// As whom Hadoop's own client would act.
-fn local_user() -> String {
-    let set = |name| std::env::var(name).ok().filter(|user| !user.is_empty());
-    set("HADOOP_USER_NAME")
-        .or_else(|| set("USER"))
-        .or_else(|| set("LOGNAME"))
-        .unwrap_or_else(|| "root".into())
+    Ok(user.map_or(Login::Unset, |user| Login::Simple { user: user.to_owned() }))
 }
 
 fn is_named(known: &str, name: &str) -> bool {
@@ -258,6 +248,7 @@ mod tests {
             ("aws.s3.region", "x"),
         ]);
         assert_eq!(config.hadoop.len(), 2);
+        assert_eq!(parsed(&[(AUTHENTICATION, "SIMPLE")]).0.hadoop[AUTHENTICATION], "simple");
         assert_eq!(
             warnings,
             [

@@ -13,7 +13,7 @@ use bytes::Bytes;
 use hdfs_native::{client::FileStatus, file::FileWriter};
 use rockhold_core::{Error, ErrorKind, Key, ObjectMeta, Result, STAGED_PREFIX, WriteMode};
 use std::{sync::Arc, time::Duration};
-use tokio::time::sleep;
+use tokio::time::{Instant, sleep};
 
 /// How long the client is watched while it closes a file, before it is left
 /// alone: it asks again by itself after 500 ms.
@@ -89,6 +89,11 @@ impl Staged {
         self.writer.is_some()
     }
 
+    /// Whether its bytes are all there and nothing can be appended.
+    pub(crate) fn is_closed(&self) -> bool {
+        self.closed.is_some()
+    }
+
     /// Where it lies now.
     pub(crate) fn path(&self) -> &str {
         &self.path
@@ -120,21 +125,22 @@ impl Staged {
             return Ok(meta.clone());
         }
         let (session, len) = (self.session.clone(), self.len);
-        if let Some(writer) = &mut self.writer {
-            let closed = close(&session, writer, &self.path, len);
+        // A writer that failed to close has lost its block: it is not asked again.
+        if let Some(mut writer) = self.writer.take() {
+            let closed = close(&session, &mut writer, &self.path, len);
             let closed = session.transfer(operation, &self.key, closed).await;
             closed.map_err(|error| taken_away(error, operation, &self.key))?;
-            self.writer = None;
         }
         self.look(operation).await
     }
 
     /// Ends a file whose writer failed: the NameNode closes it at what the
-    /// DataNodes have. At least `least` bytes must be there.
-    pub(crate) async fn recover(&mut self, least: u64, operation: &'static str) -> Result<()> {
+    /// DataNodes have, of which at least `least` bytes must be there. Gives the length.
+    pub(crate) async fn recover(&mut self, least: u64, operation: &'static str) -> Result<u64> {
         self.writer = None;
         // The NameNode may have to be another one by now.
         self.session = self.session.link.session().await?;
+        let (begun, limit) = (Instant::now(), self.session.link.limits.transfer);
         let mut pause = Duration::from_millis(50);
         loop {
             let recovered = self.session.client.recover_lease(&self.path);
@@ -142,18 +148,22 @@ impl Staged {
             if recovered.map_err(|error| taken_away(error, operation, &self.key))? {
                 break;
             }
-            // Block recovery goes by the heartbeats of the DataNodes; how long
-            // the caller waits is bounded above.
+            // Block recovery goes by the heartbeats of the DataNodes.
+            if begun.elapsed() > limit {
+                let message = "HDFS does not recover what was written; check that the DataNodes run";
+                let error = Error::new(ErrorKind::Unavailable, message).temporary(None);
+                return Err(error.during(operation).at(&self.key));
+            }
             sleep(pause).await;
             pause = (pause * 2).min(Duration::from_secs(1));
         }
-        let status = self.status(operation).await?;
-        if (status.length as u64) < least {
+        let len = self.status(operation).await?.length as u64;
+        if len < least {
             let message = "the DataNodes lost a part of what was written; write the object again";
             return Err(Error::new(ErrorKind::Unavailable, message).during(operation).at(&self.key));
         }
-        self.len = status.length as u64;
-        Ok(())
+        self.len = len;
+        Ok(len)
     }
 
     async fn status(&self, operation: &'static str) -> Result<FileStatus> {
@@ -321,7 +331,7 @@ async fn close(
     }
     let complete = async {
         let mut pause = Duration::from_millis(2);
-        let begun = tokio::time::Instant::now();
+        let begun = Instant::now();
         while begun.elapsed() < WATCHED {
             sleep(pause).await;
             if session.client.read(path).await.is_ok_and(|reader| reader.file_length() as u64 == len) {

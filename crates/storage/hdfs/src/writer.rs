@@ -188,7 +188,13 @@ impl Parts {
             Some(staged) => staged,
             none => none.insert(self.stage("commit").await?), // no parts
         };
-        Box::pin(staged.publish(&self.request.mode, "commit")).await
+        let published = Box::pin(staged.publish(&self.request.mode, "commit")).await;
+        let closed = staged.is_closed();
+        if published.is_err() && !closed {
+            // What was synced is still there, for the next commit.
+            stream.broken = true;
+        }
+        published
     }
 
     /// Brings all parts into one file.
@@ -196,8 +202,17 @@ impl Parts {
         let streamed = stream.written.len();
         let in_place = whole.len() >= streamed
             && whole[..streamed].iter().all(|(place, _)| matches!(place, Place::Stream));
-        if in_place && !stream.broken && whole.len() == streamed {
-            return Ok(());
+        if in_place && whole.len() == streamed {
+            let synced: u64 = stream.written.iter().sum();
+            let whole = match &mut stream.staged {
+                // Its writer failed when all was written: then all may be there.
+                Some(staged) if stream.broken => staged.recover(synced, "commit").await? == synced,
+                _ => !stream.broken,
+            };
+            if whole {
+                stream.broken = false;
+                return Ok(());
+            }
         }
         let open = stream.staged.as_ref().is_none_or(Staged::is_open);
         if in_place && !stream.broken && open {

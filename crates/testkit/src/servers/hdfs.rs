@@ -1,11 +1,11 @@
 //! HDFS: a real Hadoop cluster, simple, with Kerberos, or with two NameNodes.
 //!
-//! Every cluster has one DataNode, and a directory `/work` in which everybody
+//! Every cluster has one DataNode, and a directory `/everybody` in which everybody
 //! may write; `/` belongs to whoever runs it.
 
 use super::{
     Failure, Lifetime, Process, Program, Running, Server, State, free_port, hadoop,
-    kdc::{Kdc, REALM, USERS},
+    kdc::{self, Kdc, REALM, USERS},
 };
 use std::{
     io::{Read, Write},
@@ -46,8 +46,8 @@ macro_rules! server {
             }
 
             fn missing(&self) -> Option<String> {
-                let kdc = if $kerberos { hadoop::KDC.missing($name) } else { None };
-                hadoop::HDFS.missing($name).or(kdc)
+                let kerberos = || hadoop::KDC.missing($name).or_else(kdc::missing_library);
+                hadoop::HDFS.missing($name).or_else(|| if $kerberos { kerberos() } else { None })
             }
 
             fn install(&self, log: &Path) -> Result<(), Failure> {
@@ -305,7 +305,7 @@ impl Cluster {
         all
     }
 
-    /// Makes `/work`. That this succeeds is the sign that the cluster takes
+    /// Makes `/everybody`. That this succeeds is the sign that the cluster takes
     /// writes, which it does not as soon as its ports listen.
     fn make_work(&self) -> Result<(), Failure> {
         let shell = || {
@@ -317,7 +317,7 @@ impl Cluster {
                     .env("KRB5PRINCIPAL", format!("nn/localhost@{REALM}"))
                     .env("KRB5KEYTAB", kdc.keytab.display().to_string()),
             };
-            shell.args(["-D", "fs.permissions.umask-mode=000", "-mkdir", "-p", "/work"])
+            shell.args(["-D", "fs.permissions.umask-mode=000", "-mkdir", "-p", "/everybody"])
         };
         let deadline = Instant::now() + Duration::from_secs(60);
         loop {

@@ -65,6 +65,17 @@ impl Kdc {
     }
 }
 
+/// The library that every client of Kerberos loads.
+pub(super) fn missing_library() -> Option<String> {
+    const LIBRARY: &str = "libgssapi_krb5.so.2";
+    let roots = ["/lib", "/usr/lib", "/lib64", "/usr/lib64"].map(PathBuf::from);
+    // Debian keeps it in a folder named after the machine.
+    let below =
+        roots.iter().filter_map(|root| fs::read_dir(root).ok()).flatten().flatten().map(|entry| entry.path());
+    let found = roots.iter().cloned().chain(below).any(|dir| dir.join(LIBRARY).exists());
+    (!found).then(|| format!("{LIBRARY} is not installed (package libgssapi-krb5-2 or krb5-libs)"))
+}
+
 /// Writes the entries of one principal of a keytab to a file of its own.
 fn extract(keytab: &Path, principal: &str, to: &Path) -> Result<(), Failure> {
     let cannot = |path: &Path, what: String| Failure::new(format!("{}: {what}", path.display()));

@@ -61,6 +61,27 @@ async fn a_lost_answer_that_nobody_can_settle_is_perhaps_applied_and_a_commit_ca
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_commit_that_failed_while_closing_goes_on_with_what_was_synced() {
+    let Some(hdfs) = simple("a_commit_that_failed_while_closing_goes_on_with_what_was_synced") else {
+        return;
+    };
+    let (relay, repository, path) = through(hdfs.get("namenode")).await;
+    let writer = must(repository.create(CreateRequest::new(key("a"), 100_000)).await);
+    for number in 0..3 {
+        must(writer.write_part(number, vec![number as u8; 100_000].into()).await);
+    }
+    relay.lose("complete", false);
+    let error = writer.commit().await.unwrap_err();
+    assert!(relay.lost() == 1 && error.is_temporary() && error.effect() == Effect::NotApplied, "{error:?}");
+    assert!(listed(&*repository).await.is_empty());
+    assert_eq!(must(writer.commit().await).len, 300_000);
+    let whole = read(&*repository, "a").await;
+    assert!((0..3).all(|n| whole[n * 100_000..(n + 1) * 100_000].iter().all(|byte| *byte == n as u8)));
+    // Nothing was copied.
+    assert_eq!(client(hdfs.get("url")).list_status(&path, true).await.unwrap().len(), 1);
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn lost_answers_of_create_and_delete_are_temporary_and_leave_nothing() {
     let Some(hdfs) = simple("lost_answers_of_create_and_delete_are_temporary_and_leave_nothing") else {
         return;

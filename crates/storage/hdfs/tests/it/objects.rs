@@ -144,7 +144,7 @@ async fn another_writers_lease_is_a_passing_trouble() {
     held.hsync().await.unwrap();
     // It has a length, and what readers are given is shorter: that is told.
     let error = repository.get(GetRequest::new(key("held"))).await.unwrap_err();
-    assert!(error.is_temporary() || error.kind() == ErrorKind::InvalidInput, "{error:?}");
+    assert!(error.is_temporary() && error.kind() == ErrorKind::Unavailable, "{error:?}");
     // Replacing it is possible, since the destination is not written to.
     must(overwrite(&*repository, "held", "whole").await);
     assert_eq!(read(&*repository, "held").await, "whole");

@@ -25,7 +25,7 @@ pub(crate) fn simple(test: &str) -> Option<Service> {
 /// A directory that no other test uses.
 pub(crate) fn fresh_path() -> String {
     static COUNT: AtomicU32 = AtomicU32::new(0);
-    format!("/work/{}-{}", std::process::id(), COUNT.fetch_add(1, Relaxed))
+    format!("/everybody/{}-{}", std::process::id(), COUNT.fetch_add(1, Relaxed))
 }
 
 /// A location on a cluster that no other test uses.
