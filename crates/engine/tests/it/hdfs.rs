@@ -85,13 +85,13 @@ fn create_repository(cluster: &Running) -> String {
 /// the other active a little later.
 async fn change_over(w: &World, cluster: &mut Running, state: &str, dying: &str, next: &str) {
     let begun = w.counters.snapshot().calls();
-    while !(w.engine.running_jobs().iter().any(|job| job.record().state == state)
-        && w.counters.snapshot().calls() > begun + 6)
-    {
+    let is_within = || w.engine.running_jobs().iter().any(|job| job.record().state == state);
+    while !is_within() || w.counters.snapshot().calls() <= begun + 6 {
         tokio::time::sleep(Duration::from_millis(5)).await;
     }
     tokio::task::block_in_place(|| {
         cluster.process(dying).kill();
+        assert!(is_within(), "the job was faster than the kill");
         make_active(cluster, next, true).unwrap();
     });
 }
