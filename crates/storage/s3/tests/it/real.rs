@@ -9,12 +9,24 @@ use aws_sdk_s3::{
         LifecycleRuleFilter,
     },
 };
-use rockhold_core::{CreateRequest, JobId, Key, OpenRepository, RepositoryFactory, SharedRepository};
+use bytes::Bytes;
+use rockhold_core::{
+    CreateRequest, Effect, ErrorKind, JobId, Key, ListRequest, OpenRepository, PutRequest, Repository,
+    RepositoryFactory, Result, SharedRepository, list_all, read_object,
+};
+use rockhold_layers::{Layers, RetryPolicy};
 use rockhold_storage_s3::S3Factory;
 use rockhold_testkit::{
     must,
     repository::{Subject, run_all},
     servers::{Service, own, service},
+};
+use std::{
+    sync::{
+        Arc,
+        atomic::{AtomicUsize, Ordering},
+    },
+    time::Duration,
 };
 
 /// A client of the test's own, for what is none of the adapter's business.
@@ -129,4 +141,61 @@ async fn lifecycle_rules_that_would_delete_files_are_told_when_a_repository_is_c
     assert!(opened.warnings[0].contains("the lifecycle rule tidy of the bucket"), "{:?}", opened.warnings);
     let opened = must(S3Factory::default().open(request(&service, &bucket)).await);
     assert!(opened.warnings.is_empty(), "only creating asks: {:?}", opened.warnings);
+}
+
+/// Whatever the server was doing when it died: each object is there once and
+/// whole, and nothing is left of the calls that were cut off.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_server_that_is_killed_and_comes_back_loses_nothing() {
+    let test = "a_server_that_is_killed_and_comes_back_loses_nothing";
+    let Some(mut server) = own("minio", test) else { return };
+    let service = server.service();
+    let bucket = bucket(&service).await;
+    let policy = RetryPolicy::default().waits(Duration::from_millis(100), Duration::from_secs(1));
+    let repository = Layers::new().retry(policy.attempts(60)).around(open(request(&service, &bucket)).await);
+    let written = Arc::new(AtomicUsize::new(0));
+    let content = |n: usize| Bytes::from(vec![n as u8; if n % 3 == 0 { 6 << 20 } else { 1000 }]);
+    let writers = (0..4).map(|worker| {
+        let (repository, written) = (SharedRepository::clone(&repository), Arc::clone(&written));
+        tokio::spawn(async move {
+            for n in (0..48).filter(|n| n % 4 == worker) {
+                let (key, bytes) = (must(Key::new(format!("object/{n}"))), content(n));
+                match write(&*repository, &key, &bytes).await {
+                    Ok(()) => {}
+                    // The answer to the first attempt was lost: only the content tells.
+                    Err(e) if e.kind() == ErrorKind::AlreadyExists && e.effect() == Effect::MaybeApplied => {}
+                    Err(error) => panic!("object {n}: {error:?}"),
+                }
+                written.fetch_add(1, Ordering::SeqCst);
+            }
+        })
+    });
+    let writers: Vec<_> = writers.collect();
+    for at in [8, 24] {
+        while written.load(Ordering::SeqCst) < at {
+            tokio::time::sleep(Duration::from_millis(2)).await;
+        }
+        server.kill();
+        tokio::time::sleep(Duration::from_millis(300)).await;
+        server.restart().expect("the server comes back");
+    }
+    for writer in writers {
+        writer.await.expect("a writer");
+    }
+    for n in 0..48 {
+        let key = must(Key::new(format!("object/{n}")));
+        assert!(must(read_object(&*repository, &key, 1 << 30).await) == content(n), "object {n}");
+    }
+    assert_eq!(must(list_all(&*repository, ListRequest::default()).await).objects.len(), 48);
+}
+
+async fn write(repository: &dyn Repository, key: &Key, bytes: &Bytes) -> Result<()> {
+    if bytes.len() <= 5 << 20 {
+        return repository.put(PutRequest::new(key.clone(), bytes.clone())).await.map(drop);
+    }
+    let writer = repository.create(CreateRequest::new(key.clone(), 5 << 20)).await?;
+    for (number, part) in (0..).zip(bytes.chunks(5 << 20)) {
+        writer.write_part(number, bytes.slice_ref(part)).await?;
+    }
+    writer.commit().await.map(drop)
 }
