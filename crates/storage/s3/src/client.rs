@@ -64,8 +64,8 @@ pub(crate) async fn build(config: &S3Config, region: &str) -> Result<(Client, Se
         .retry_config(RetryConfig::disabled())
         .timeout_config(timeouts)
         .stalled_stream_protection(StalledStreamProtectionConfig::disabled())
-        // Servers that speak the protocol differ in which checksums they know.
-        // Parts are covered by the signature, objects by digests of ours.
+        // Servers that speak the protocol differ in which checksums they know:
+        // `publish` chooses what covers a body.
         .request_checksum_calculation(RequestChecksumCalculation::WhenRequired)
         .response_checksum_validation(ResponseChecksumValidation::WhenRequired)
         .disable_clock_skew_correction(true)
@@ -194,6 +194,11 @@ impl ServerName {
     /// Whether it is MinIO.
     pub(crate) fn is_minio(&self) -> bool {
         self.name_begins("MinIO")
+    }
+
+    /// Whether it is known to check `x-amz-checksum-crc32c`.
+    pub(crate) fn checks_crc32c(&self) -> bool {
+        self.is_minio() || self.name_begins("AmazonS3")
     }
 
     /// Whether it keeps `If-Match` on a write. Ceph's gateway (16) takes quotes

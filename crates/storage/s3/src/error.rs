@@ -182,9 +182,14 @@ impl<'a> Call<'a> {
             ("RequestTimeout" | "XMinioClientDisconnected", _) => {
                 (K::TimedOut, "the server waited too long for the request".into(), REFUSED)
             }
-            ("BadDigest" | "XAmzContentSHA256Mismatch" | "IncompleteBody" | "InvalidDigest", _) => {
-                (K::Unavailable, "the bytes did not arrive as they were sent".into(), REFUSED)
-            }
+            (
+                "BadDigest"
+                | "XAmzContentSHA256Mismatch"
+                | "XAmzContentChecksumMismatch"
+                | "IncompleteBody"
+                | "InvalidDigest",
+                _,
+            ) => (K::Unavailable, "the bytes did not arrive as they were sent".into(), REFUSED),
             ("NotImplemented" | "MethodNotAllowed", _) | (_, 405 | 501) => {
                 (K::Unsupported, format!("the server does not offer this: {}", said()), NO)
             }

@@ -19,8 +19,9 @@
 //! An object that has one part is written by one PutObject, so a small file
 //! costs one request. The SDK repeats nothing, checks nothing twice and
 //! corrects no clock: that is the business of the layers, and of the user.
-//! Each part is covered by the signature (SHA-256), so a server refuses what
-//! arrived damaged.
+//! Each body is covered by the signature (SHA-256), so a server refuses what
+//! arrived damaged. Amazon S3 and MinIO check CRC32C too, which covers parts and
+//! whole objects from 1 MiB on in its place.
 //!
 //! Answers to writes carry no time of writing; `head`, `get` and `list` do, in
 //! whole seconds. On a bucket with versions, a deleted object keeps its space

@@ -12,6 +12,7 @@ use aws_sdk_s3::{
     types::{CompletedMultipartUpload, CompletedPart},
 };
 use aws_smithy_runtime_api::client::orchestrator::{HttpRequest, HttpResponse};
+use aws_smithy_types::base64;
 use bytes::Bytes;
 use rockhold_core::{Error, ErrorKind, Key, ObjectMeta, Result, WriteMode};
 use std::sync::Arc;
@@ -63,6 +64,7 @@ async fn put_once(
 ) -> Result<ObjectMeta> {
     let len = bytes.len() as u64;
     let condition = Condition::of(shared, mode);
+    let checksum = covering(shared, &bytes);
     let mut put = shared.client.put_object().bucket(shared.bucket()).key(shared.object(key));
     put = put.body(ByteStream::from(bytes)).content_length(len as i64);
     if let Some(mark) = mark {
@@ -70,11 +72,33 @@ async fn put_once(
     }
     put = put.set_if_none_match(condition.if_none_match).set_if_match(condition.if_match);
     let header = condition.header;
-    let answer = put.customize().mutate_request(move |request| add(request, header)).send().await;
+    let is_covered = checksum.is_some();
+    let put =
+        put.set_checksum_crc32_c(checksum).customize().mutate_request(move |request| add(request, header));
+    let put = if is_covered { put.disable_payload_signing() } else { put };
+    let answer = put.send().await;
     let answer = answer.map_err(|e| refused(&shared.writes(operation, ACTION), e, key, mode))?;
     let mut meta = ObjectMeta::new(key.clone(), len);
     meta.etag = answer.e_tag().map(bare);
     Ok(meta)
+}
+
+/// From this length on the signature leaves the body out where a checksum
+/// covers it. Shorter ones, and so every document that names others by their
+/// digest, are signed whole.
+const SIGNED_BELOW: usize = 1 << 20;
+
+/// The checksum that covers a long body, for a server that is known to check
+/// it: a fraction of the work of a signature, here and there. `None` where the
+/// signature covers the body.
+fn covering(shared: &Shared, bytes: &Bytes) -> Option<String> {
+    let covers = bytes.len() >= SIGNED_BELOW && shared.server.checks_crc32c();
+    covers.then(|| checksum(bytes))
+}
+
+/// The CRC32C of a body as a header takes it.
+pub(crate) fn checksum(bytes: &Bytes) -> String {
+    base64::encode(crc32c::crc32c(bytes).to_be_bytes())
 }
 
 /// A write mode in the words that the server understands.

@@ -2,12 +2,15 @@
 
 use crate::{
     backend::Shared,
-    publish::{ACTION, MARK, complete, completed, put},
+    publish::{ACTION, MARK, checksum, complete, completed, put},
     reader::head_for,
     uploads,
 };
 use async_trait::async_trait;
-use aws_sdk_s3::{primitives::ByteStream, types::CompletedPart};
+use aws_sdk_s3::{
+    primitives::ByteStream,
+    types::{ChecksumAlgorithm, CompletedPart},
+};
 use bytes::Bytes;
 use rockhold_core::{CreateRequest, Effect, Error, ErrorKind, JobId, Key, ObjectMeta, ObjectWriter, Result};
 use std::{
@@ -85,8 +88,15 @@ enum Place {
     /// It is held here, since it may be the only one. At most one part of an
     /// object is, and only the first.
     Held(Bytes),
-    /// The server has it, with this tag.
-    Sent(String),
+    /// The server has it.
+    Sent(Sent),
+}
+
+/// What the server must be told of a part to make it one of the object.
+#[derive(Clone)]
+struct Sent {
+    tag: String,
+    crc32c: Option<String>,
 }
 
 fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
@@ -144,7 +154,9 @@ impl Parts {
         let shared = &self.shared;
         let begin =
             shared.client.create_multipart_upload().bucket(shared.bucket()).key(shared.object(self.key()));
-        let answer = begin.metadata(MARK, &self.mark).send().await;
+        // Parts with a checksum are taken by an upload that was begun with one.
+        let checksum = shared.server.checks_crc32c().then_some(ChecksumAlgorithm::Crc32C);
+        let answer = begin.metadata(MARK, &self.mark).set_checksum_algorithm(checksum).send().await;
         let answer = answer.map_err(|e| shared.writes("write part", ACTION).failed(e, self.key()))?;
         let upload = answer.upload_id().filter(|id| !id.is_empty()).map(str::to_owned);
         upload.ok_or_else(|| {
@@ -152,16 +164,24 @@ impl Parts {
         })
     }
 
-    async fn send(&self, upload: &str, number: u32, bytes: Bytes, operation: &'static str) -> Result<String> {
+    async fn send(&self, upload: &str, number: u32, bytes: Bytes, operation: &'static str) -> Result<Sent> {
         let shared = &self.shared;
         let len = bytes.len() as i64;
+        // All parts of an upload with checksums have one.
+        let crc32c = shared.server.checks_crc32c().then(|| checksum(&bytes));
         let part = shared.client.upload_part().bucket(shared.bucket()).key(shared.object(self.key()));
         let part = part.upload_id(upload).part_number(protocol_number(number)).content_length(len);
-        let answer = part.body(ByteStream::from(bytes)).send().await;
-        let answer = answer
+        let part = part.set_checksum_crc32_c(crc32c.clone()).body(ByteStream::from(bytes)).customize();
+        let part = if crc32c.is_some() { part.disable_payload_signing() } else { part };
+        let answer = part
+            .send()
+            .await
             .map_err(|e| shared.writes(operation, ACTION).failed(e, self.key()).with("part", number))?;
         let tag = answer.e_tag().map(str::to_owned);
-        tag.ok_or_else(|| Error::corrupt("the server gives a part no tag").during(operation).at(self.key()))
+        let tag = tag.ok_or_else(|| {
+            Error::corrupt("the server gives a part no tag").during(operation).at(self.key())
+        })?;
+        Ok(Sent { tag, crc32c })
     }
 
     async fn commit(self: &Arc<Self>) -> Result<ObjectMeta> {
@@ -213,9 +233,9 @@ impl Parts {
             return put(&self.shared, self.key(), bytes, mode, Some(&self.mark), "commit").await;
         };
         if let Some(bytes) = held {
-            let tag = self.send(upload, 0, bytes, "commit").await?;
+            let sent = self.send(upload, 0, bytes, "commit").await?;
             if let Some(part) = lock(&self.state).parts.get_mut(&0) {
-                part.place = Place::Sent(tag);
+                part.place = Place::Sent(sent);
             }
         }
         let etag = self.complete(upload).await?;
@@ -224,8 +244,9 @@ impl Parts {
 
     async fn complete(&self, upload: &str) -> Result<Option<String>> {
         let sent = |(number, part): (&u32, &Part)| match &part.place {
-            Place::Sent(tag) => {
-                Some(CompletedPart::builder().part_number(protocol_number(*number)).e_tag(tag).build())
+            Place::Sent(sent) => {
+                let part = CompletedPart::builder().part_number(protocol_number(*number)).e_tag(&sent.tag);
+                Some(part.set_checksum_crc32_c(sent.crc32c.clone()).build())
             }
             Place::Unknown | Place::Held(_) => None,
         };
@@ -297,9 +318,9 @@ impl ObjectWriter for S3Writer {
         let parts = &self.0;
         let Some(asked) = parts.ask(number, &bytes)? else { return Ok(()) };
         let upload = parts.upload().await?;
-        let tag = parts.send(&upload, number, bytes, "write part").await?;
+        let sent = parts.send(&upload, number, bytes, "write part").await?;
         if let Some(part) = lock(&parts.state).parts.get_mut(&number).filter(|part| part.asked == asked) {
-            part.place = Place::Sent(tag);
+            part.place = Place::Sent(sent);
         }
         Ok(())
     }

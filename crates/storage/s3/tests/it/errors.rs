@@ -266,3 +266,32 @@ async fn a_token_that_expires_is_named_on_ceph() {
     let error = refused(ErrorKind::PermissionDenied, refusal);
     tells(&error, &["aws.s3.session_token, which may have expired"]);
 }
+
+/// Bodies that are signed, bodies that a checksum covers, and parts.
+#[tokio::test]
+async fn bytes_that_change_on_the_way_are_refused() {
+    for service in servers("bytes_that_change_on_the_way_are_refused") {
+        let bucket = bucket(&service).await;
+        for (len, parts) in [(200_000, 0), (3 << 20, 0), (5 << 20, 2)] {
+            let (url, task) = crate::proxy::flipping(service.get("endpoint"), 100_000).await;
+            let mut damaged = request(&service, &bucket);
+            set(&mut damaged, "aws.s3.endpoint", service.get("endpoint"));
+            let direct = must(open(damaged.clone()).await).repository;
+            set(&mut damaged, "aws.s3.endpoint", &url);
+            let repository = must(open(damaged).await).repository;
+            let key = must(Key::new(format!("object-{len}-{parts}")));
+            let bytes = bytes::Bytes::from(vec![7; len]);
+            let result = if parts == 0 {
+                repository.put(rockhold_core::PutRequest::new(key.clone(), bytes)).await.map(drop)
+            } else {
+                let create = rockhold_core::CreateRequest::new(key.clone(), len as u64);
+                must(repository.create(create).await).write_part(0, bytes).await
+            };
+            let error = refused(ErrorKind::Unavailable, result);
+            assert!(error.is_temporary(), "{error:?}");
+            tells(&error, &["did not arrive as they were sent"]);
+            refused(ErrorKind::NotFound, direct.head(&key).await);
+            task.abort();
+        }
+    }
+}

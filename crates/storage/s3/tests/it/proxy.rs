@@ -64,3 +64,33 @@ impl Counting {
         self.count.load(Ordering::SeqCst)
     }
 }
+
+/// Passes everything on, and changes one byte of what the client sends once
+/// `after` bytes have passed on a connection.
+pub(crate) async fn flipping(endpoint: &str, after: usize) -> (String, tokio::task::JoinHandle<()>) {
+    let target = endpoint.trim_start_matches("http://").to_owned();
+    let listener = TcpListener::bind("127.0.0.1:0").await.expect("a free port");
+    let url = format!("http://{}", listener.local_addr().expect("an address"));
+    let task = tokio::spawn(async move {
+        while let Ok((client, _)) = listener.accept().await {
+            let target = target.clone();
+            tokio::spawn(async move {
+                let Ok(server) = TcpStream::connect(target).await else { return };
+                let (mut from_client, mut to_client) = client.into_split();
+                let (mut from_server, mut to_server) = server.into_split();
+                tokio::spawn(async move { tokio::io::copy(&mut from_server, &mut to_client).await.ok() });
+                let (mut buffer, mut passed) = (vec![0; 1 << 16], 0);
+                while let Ok(len) = from_client.read(&mut buffer).await {
+                    if (passed..passed + len).contains(&after) {
+                        buffer[after - passed] ^= 1;
+                    }
+                    passed += len;
+                    if len == 0 || to_server.write_all(&buffer[..len]).await.is_err() {
+                        return;
+                    }
+                }
+            });
+        }
+    });
+    (url, task)
+}
