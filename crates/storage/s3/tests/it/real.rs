@@ -154,7 +154,7 @@ async fn a_server_that_is_killed_and_comes_back_loses_nothing() {
     let policy = RetryPolicy::default().waits(Duration::from_millis(100), Duration::from_secs(1));
     let repository = Layers::new().retry(policy.attempts(60)).around(open(request(&service, &bucket)).await);
     let written = Arc::new(AtomicUsize::new(0));
-    let content = |n: usize| Bytes::from(vec![n as u8; if n % 3 == 0 { 6 << 20 } else { 1000 }]);
+    let content = |n: usize| Bytes::from(vec![n as u8; if n.is_multiple_of(3) { 6 << 20 } else { 1000 }]);
     let writers = (0..4).map(|worker| {
         let (repository, written) = (SharedRepository::clone(&repository), Arc::clone(&written));
         tokio::spawn(async move {
