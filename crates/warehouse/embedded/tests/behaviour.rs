@@ -20,6 +20,8 @@ mod materialized_views;
 mod materialized_views_in_time;
 #[path = "behaviour/materialized_views_random.rs"]
 mod materialized_views_random;
+#[path = "behaviour/materialized_views_shown.rs"]
+mod materialized_views_shown;
 #[path = "behaviour/partitions.rs"]
 mod partitions;
 #[path = "behaviour/queries.rs"]

@@ -4,7 +4,7 @@ use super::super::error::{number, of_store};
 use super::super::merge::stored_schema;
 use super::super::run::{INFORMATION_SCHEMA, cluster, plan_query};
 use super::super::session::Session;
-use super::super::value::types::of_field;
+use super::super::value::types::{TYPE_KEY, of_field};
 use super::automatic;
 use super::object::{MaterializedView, to_value};
 use super::reads::inactive_reason;
@@ -80,7 +80,8 @@ async fn analyzed(
         .zip(planned.plan.schema().fields())
         .map(|(name, field)| {
             let mut column = Column::new(name.clone(), of_field(field));
-            column.nullable = field.is_nullable();
+            // Only of a declared column is it known that it is never NULL.
+            column.nullable = field.is_nullable() || !field.metadata().contains_key(TYPE_KEY);
             column
         })
         .collect();

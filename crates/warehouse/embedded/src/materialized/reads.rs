@@ -156,7 +156,7 @@ pub(crate) async fn misfit(
 }
 
 /// The columns of the query that are no longer those of the view.
-fn changed_columns(definition: &MaterializedViewDefinition, planned: &Planned) -> Option<String> {
+pub(crate) fn changed_columns(definition: &MaterializedViewDefinition, planned: &Planned) -> Option<String> {
     let fields = planned.plan.schema().fields();
     if fields.len() != definition.columns.len() {
         return Some(format!(

@@ -11,7 +11,7 @@ use super::super::place::router::Router;
 use super::super::session::Session;
 use super::automatic;
 use super::object::{MaterializedView, require, to_value};
-use super::reads::{BY_USER, environment, misfit, plan};
+use super::reads::{BY_USER, changed_columns, environment, misfit, plan};
 use super::shape::{Goal, Shape, bounds, expired, same_value};
 use super::source::{restricted, sources};
 use rockhold_core::{JobId, Namespace, ObjectName, Outcome, Rows};
@@ -159,6 +159,9 @@ async fn compute(
     last: &mut LastRefresh,
 ) -> Result<Refreshed, SqlError> {
     let planned = plan(session, &view.definition).await?;
+    if let Some(reason) = changed_columns(&view.definition, &planned) {
+        return Err(SqlError::execute(reason));
+    }
     let sources = sources(&planned.plan)?;
     let keys = partition_keys(view)?;
     let shape = Shape::new(&view.definition.columns, &keys, &planned.plan, &sources)?;

@@ -18,7 +18,7 @@ pub(crate) fn changed(before: &BTreeMap<String, String>, after: &BTreeMap<String
 }
 
 /// Columns of the row of SHOW MATERIALIZED VIEWS.
-async fn shown(bench: &mut Bench, view: &str, columns: &[&str]) -> String {
+pub(crate) async fn shown(bench: &mut Bench, view: &str, columns: &[&str]) -> String {
     let (names, rows) = bench.table(&format!("SHOW MATERIALIZED VIEWS LIKE '{view}'")).await;
     assert_eq!(rows.len(), 1);
     let value = |column: &&str| {
@@ -87,53 +87,6 @@ async fn a_view_without_partitions_follows_every_load() {
         bench.rows("SELECT column_name FROM information_schema.columns WHERE table_name = 'm'").await,
         ["key", "total"]
     );
-}
-
-#[tokio::test]
-async fn show_has_starrocks_columns() {
-    let mut bench = Bench::new().await;
-    bench
-        .run(
-            "CREATE TABLE t (k INT, v INT);
-             CREATE MATERIALIZED VIEW m1 REFRESH DEFERRED MANUAL AS SELECT k FROM t;
-             CREATE MATERIALIZED VIEW m2 REFRESH MANUAL AS SELECT v FROM t",
-        )
-        .await;
-    let (names, rows) = bench.table("SHOW MATERIALIZED VIEWS FROM d WHERE NAME = 'm1'").await;
-    assert_eq!(names.len(), 27);
-    assert_eq!(
-        names[..10],
-        [
-            "id",
-            "database_name",
-            "name",
-            "refresh_type",
-            "is_active",
-            "inactive_reason",
-            "partition_type",
-            "task_id",
-            "task_name",
-            "last_refresh_start_time"
-        ]
-    );
-    let values: Vec<String> =
-        rows[0].iter().map(|value| value.clone().unwrap_or_else(|| "NULL".into())).collect();
-    assert_eq!(values[1..7], ["d", "m1", "MANUAL", "true", "", "UNPARTITIONED"]);
-    assert_eq!(values[9..21], ["NULL", "NULL", "0.000", "", "false", "", "", "{}", "", "", "", "0"]);
-    assert!(values[21].starts_with("CREATE MATERIALIZED VIEW `m1` (`k`)"), "{}", values[21]);
-    assert_eq!(bench.rows("SHOW MATERIALIZED VIEWS LIKE '%2'").await.len(), 1);
-    let (names, rows) = bench.table("REFRESH MATERIALIZED VIEW m1 WITH SYNC MODE").await;
-    assert_eq!((names, rows.len()), (vec!["QUERY_ID".to_owned()], 1));
-    let id = rows[0][0].clone().unwrap();
-    assert_eq!(
-        shown(&mut bench, "m1", &["last_refresh_job_id", "last_refresh_state"]).await,
-        format!("{id}|SUCCESS")
-    );
-    bench.run("CANCEL REFRESH MATERIALIZED VIEW m1 FORCE; DROP MATERIALIZED VIEW m1").await;
-    assert_eq!(bench.error("CANCEL REFRESH MATERIALIZED VIEW m1").await.errno, 5502);
-    assert_eq!(bench.error("REFRESH MATERIALIZED VIEW m1").await.errno, 5502);
-    bench.run("DROP MATERIALIZED VIEW IF EXISTS m1").await;
-    assert_eq!(bench.rows("SHOW TABLES").await, ["m2", "t"]);
 }
 
 #[tokio::test]
