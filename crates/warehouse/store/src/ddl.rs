@@ -19,7 +19,7 @@ pub struct NewObject {
     pub namespace: Namespace,
     /// Its kind.
     pub kind: KindId,
-    /// Its name; the database is empty for catalogs.
+    /// Its name; the database is empty for catalogs and global functions.
     pub name: ObjectName,
     /// Its definition, serialised.
     pub definition: Value,
@@ -268,7 +268,12 @@ fn rename_database(connection: &Connection, name: &str, to: &str) -> Outcome<()>
 /// Refuses a name that an object has, or that an open restore will make.
 fn refuse_taken(connection: &Connection, namespace: Namespace, name: &ObjectName) -> Outcome<()> {
     if object_at(connection, namespace, name)?.is_some() {
-        return Err(exists(format!("Table '{}' already exists", name.name)).into());
+        let what = match namespace {
+            Namespace::Relation => "Table",
+            Namespace::Function => "Function",
+            Namespace::Catalog => "Catalog",
+        };
+        return Err(exists(format!("{what} '{}' already exists", name.name)).into());
     }
     let staged = connection
         .prepare_cached("SELECT 1 FROM restore_targets WHERE database = ?1 AND namespace = ?2 AND name = ?3")?
@@ -289,7 +294,8 @@ pub(crate) fn create_object(core: &Core, connection: &Connection, new: &NewObjec
         if !new.name.database.is_empty() {
             return Err(Error::invalid("a catalog lies in no database").at(&new.name).into());
         }
-    } else {
+    } else if new.namespace != Namespace::Function || !new.name.database.is_empty() {
+        // Functions outside of all databases are global.
         require_database(connection, &new.name.database)?;
     }
     refuse_taken(connection, new.namespace, &new.name)?;

@@ -7,11 +7,12 @@
 //! <dir>/LOCK                  the one writing process: its pid and command
 //! <dir>/data/<2 hex>/<32 hex>.parquet     immutable data files
 //! <dir>/staging/<32 hex>/…    files of loads and restores that have not ended
-//! <dir>/secret.key            the key of the secret store, mode 0600
+//! <dir>/secret.key            the keys of the secret store, mode 0600
 //! ```
 //!
 //! * [`Store`]: opening, reading the catalog; [`Change`]: changing it;
-//! * [`Load`], [`LoadFile`]: adding, replacing and removing rows;
+//! * [`Load`], [`LoadFile`], [`RawFile`]: adding, replacing and removing rows,
+//!   and files of any other kind;
 //! * [`ReadSnapshot`]: a pinned, consistent view for queries;
 //! * `impl Warehouse for Store`: pins and restores, for the engine;
 //! * `impl StateStore for Store`: repositories, jobs, known files;
@@ -63,7 +64,8 @@ pub use catalog::{ObjectInfo, PartitionInfo};
 pub use data::FileInfo;
 pub use ddl::{Change, NewObject};
 pub use fault::{Fault, FaultHook, Step};
-pub use load::{Load, LoadFile, LoadPartition, LoadSummary};
+pub use load::{Load, LoadFile, LoadPartition, LoadSummary, RawFile};
 pub use options::OpenOptions;
 pub use read::{ReadSnapshot, SnapshotFile, SnapshotObject};
+pub use secret::ImportedKeys;
 pub use store::{DatabaseInfo, Store};

@@ -3,7 +3,7 @@
 use crate::catalog::{from_json, take, to_json};
 use crate::core::Core;
 use crate::error::{Failure, Outcome};
-use crate::secret::SecretKey;
+use crate::secret::{Keyring, damaged};
 use crate::store::Store;
 use async_trait::async_trait;
 use rockhold_core::format::FileEntry;
@@ -320,26 +320,30 @@ fn read_repositories(connection: &Connection, mut rows: rusqlite::Rows<'_>) -> O
 
 /// The key file is read only when there is a secret.
 fn unseal_all(core: &Core, all: Vec<Sealed>) -> Result<Vec<RepositoryRecord>> {
-    let mut key: Option<SecretKey> = None;
+    let mut ring: Option<Keyring> = None;
     let mut records = Vec::with_capacity(all.len());
     for (mut record, sealed) in all {
         let mut secrets: BTreeMap<String, Secret> = BTreeMap::new();
         for (property, key_id, bytes) in sealed {
-            let key = match &mut key {
-                Some(key) => key,
-                none => none.insert(SecretKey::of(core, false)?),
+            let ring = match &mut ring {
+                Some(ring) => ring,
+                none => none.insert(Keyring::of(core, false)?),
             };
-            if key.id != key_id {
+            let Some(key) = ring.find(&key_id) else {
                 return Err(Error::new(
                     ErrorKind::Unauthenticated,
                     format!(
                         "the secrets were sealed under key {key_id}, the key file holds {}; put the old file back",
-                        key.id
+                        ring.own.id
                     ),
                 )
                 .with("repository", &record.name));
-            }
-            let secret = key.unseal(&record.name, &property, &bytes)?;
+            };
+            let secret = key.unseal(&secret_name(&record.name, &property), &bytes).ok_or_else(|| {
+                damaged("drop the repository and create it again")
+                    .with("repository", &record.name)
+                    .with("property", &property)
+            })?;
             secrets.insert(property, secret);
         }
         record.secrets = secrets;
@@ -352,14 +356,21 @@ fn seal(core: &Core, record: &RepositoryRecord) -> Result<Vec<(String, String, V
     if record.secrets.is_empty() {
         return Ok(Vec::new());
     }
-    let key = SecretKey::of(core, true)?;
+    let key = Keyring::of(core, true)?.own;
     record
         .secrets
         .iter()
         .map(|(property, secret)| {
-            Ok((property.clone(), key.id.clone(), key.seal(&record.name, property, secret)?))
+            let sealed = key.seal(&secret_name(&record.name, property), secret)?;
+            Ok((property.clone(), key.id.clone(), sealed))
         })
         .collect()
+}
+
+/// What a repository's secret is sealed with. Unambiguous: the length of the
+/// first part comes first.
+fn secret_name(repository: &str, property: &str) -> Vec<u8> {
+    format!("{}:{repository}{property}", repository.len()).into_bytes()
 }
 
 fn insert_repository(

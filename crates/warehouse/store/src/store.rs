@@ -165,7 +165,8 @@ impl Store {
         .await
     }
 
-    /// The objects of a database, or the catalogs for the empty name, sorted by name.
+    /// The objects of a database, sorted by name; for the empty name those
+    /// outside of all databases: catalogs and global functions.
     ///
     /// # Errors
     /// `NotFound` when the database does not exist.
@@ -196,6 +197,17 @@ impl Store {
     pub async fn find_object(&self, namespace: Namespace, name: &ObjectName) -> Result<Option<ObjectInfo>> {
         let name = name.clone();
         self.read(move |connection| catalog::object_at(connection, namespace, &name)).await
+    }
+
+    /// The functions of a database that share a name, by their signatures; for
+    /// the empty name of a database those outside of all. `name` is without
+    /// signature and found in its case.
+    ///
+    /// # Errors
+    /// `Unavailable`.
+    pub async fn find_functions(&self, database: &str, name: &str) -> Result<Vec<ObjectInfo>> {
+        let (database, name) = (database.to_owned(), name.to_owned());
+        self.read(move |connection| catalog::list_overloads(connection, &database, &name)).await
     }
 
     /// The partitions of a relation at their current versions, in the order in

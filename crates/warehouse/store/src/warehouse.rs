@@ -10,9 +10,9 @@ use async_trait::async_trait;
 use bytes::Bytes;
 use rockhold_core::format::PartitionEntry;
 use rockhold_core::{
-    ClusterId, Cut, Digest, Error, FileReceiver, Guarantee, Guarantees, JobId, JobOutcome, LiveObject,
-    Namespace, ObjectName, ObjectSummary, PinRequest, ReceivedFile, RestorePlan, Result, StagedFile,
-    Timestamp, Warehouse,
+    Admitted, ClusterId, Cut, Digest, Error, FileReceiver, Guarantee, Guarantees, JobId, JobOutcome,
+    LiveObject, Namespace, ObjectName, ObjectSummary, PinRequest, ReceivedFile, RestorePlan, Result,
+    StagedFile, Timestamp, Warehouse,
 };
 use serde_json::Value;
 use std::{collections::BTreeSet, io::Write, sync::Arc};
@@ -70,6 +70,11 @@ impl Warehouse for Store {
                     .map_err(|e| Error::internal("a partition cannot be written as JSON").because(e))
             })
             .collect()
+    }
+
+    async fn admit(&self, incoming: LiveObject, existing: Option<&LiveObject>) -> Result<Admitted> {
+        let (object, notes) = self.admit_secrets(incoming, existing).await?;
+        Ok(Admitted { object, notes })
     }
 
     async fn busy(&self, name: &ObjectName) -> Result<Option<String>> {

@@ -6,8 +6,8 @@ pub(crate) mod schema;
 
 pub use objects::ObjectInfo;
 pub(crate) use objects::{
-    database_exists, list_kind, list_objects, merge_state, namespace_word, object_at, object_by_id,
-    object_by_name, require_database, require_object,
+    database_exists, list_kind, list_objects, list_overloads, merge_state, namespace_word, object_at,
+    object_by_id, object_by_name, require_database, require_object,
 };
 pub use partitions::PartitionInfo;
 pub(crate) use partitions::{

@@ -141,7 +141,7 @@ pub(crate) fn require_object(
     Err(Error::not_found(format!("Unknown {what} '{name}'")).into())
 }
 
-/// The objects of a database (or the catalogs, for the empty name), sorted by name.
+/// The objects of a database (or those outside of all, for the empty name), sorted by name.
 pub(crate) fn list_objects(connection: &Connection, database: &str) -> Outcome<Vec<ObjectInfo>> {
     let mut statement = connection.prepare_cached(&format!(
         "SELECT {COLUMNS} FROM objects WHERE database = ?1 ORDER BY name, namespace DESC"
@@ -159,6 +159,26 @@ pub(crate) fn list_kind(connection: &Connection, kind: &KindId) -> Outcome<Vec<O
     let mut statement = connection
         .prepare_cached(&format!("SELECT {COLUMNS} FROM objects WHERE kind = ?1 ORDER BY database, name"))?;
     let mut rows = statement.query([kind.as_str()])?;
+    let mut all = Vec::new();
+    while let Some(row) = rows.next()? {
+        all.push(read(row)?);
+    }
+    Ok(all)
+}
+
+/// The functions of a database (or those outside of all, for the empty name)
+/// whose signature begins with `name` and a parenthesis.
+pub(crate) fn list_overloads(
+    connection: &Connection,
+    database: &str,
+    name: &str,
+) -> Outcome<Vec<ObjectInfo>> {
+    // `)` follows `(`, so this is exactly what begins with `name(`.
+    let mut statement = connection.prepare_cached(&format!(
+        "SELECT {COLUMNS} FROM objects WHERE database = ?1 AND namespace = 'function' \
+         AND name >= ?2 || '(' AND name < ?2 || ')' ORDER BY name"
+    ))?;
+    let mut rows = statement.query([database, name])?;
     let mut all = Vec::new();
     while let Some(row) = rows.next()? {
         all.push(read(row)?);

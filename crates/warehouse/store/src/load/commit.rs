@@ -45,10 +45,17 @@ fn commit_rows(core: &Core, connection: &Connection, shared: &Shared, work: &Wor
             Error::new(ErrorKind::Conflict, "the table was altered or dropped during the load; repeat it");
         error.with("table", &shared.object.object.name)
     };
-    let row = shared.object.row_id();
+    let row = match &work.creates {
+        None => shared.object.row_id(),
+        Some((changes, object)) => {
+            ddl::apply(core, connection, changes)?;
+            ddl::create_object(core, connection, object)?
+        }
+    };
     let object = object_by_id(connection, row)?.ok_or_else(changed)?;
     refuse_under_restore(&object)?;
-    if object.revision != shared.object.revision || object.next_load != shared.object.next_load {
+    let same = object.revision == shared.object.revision && object.next_load == shared.object.next_load;
+    if work.creates.is_none() && !same {
         return Err(changed().into());
     }
     let now = core.now();

@@ -1,22 +1,25 @@
-//! Loads: everything that adds, replaces or removes rows.
+//! Loads: everything that adds, replaces or removes rows, and objects that are
+//! made together with their files.
 
 mod commit;
 mod file;
+mod raw;
 
 pub(crate) use commit::abandon;
 pub use file::LoadFile;
+pub use raw::RawFile;
 
 use crate::catalog::{ObjectInfo, PartitionInfo, current_partitions, fold, require_object};
 use crate::core::{Core, guard, torn_down};
 use crate::data::{FileInfo, StagedWriter, TableFile};
-use crate::ddl::Change;
+use crate::ddl::{Change, NewObject};
 use crate::error::Outcome;
 use crate::keeper::Order;
 use crate::store::{Inner, Store};
 use arrow::array::RecordBatch;
 use arrow::datatypes::SchemaRef;
 use futures::{Stream, StreamExt};
-use rockhold_core::{Error, ErrorKind, JobId, Namespace, ObjectName, Result, VersionId};
+use rockhold_core::{Error, ErrorKind, JobId, LiveObject, Namespace, ObjectName, Result, VersionId};
 use rockhold_model::Partition;
 use rusqlite::{Connection, OptionalExtension};
 use serde_json::Value;
@@ -46,6 +49,8 @@ struct Work {
     parts: Vec<Part>,
     changes: Vec<Change>,
     state: Value,
+    /// What the commit makes before anything else, and what goes before that.
+    creates: Option<(Vec<Change>, NewObject)>,
     ended: bool,
 }
 
@@ -151,6 +156,41 @@ impl Store {
     }
 }
 
+impl Store {
+    /// Begins an object that appears together with its files, when
+    /// [`Load::commit_creating`] says so. Nothing is reserved: whether the name
+    /// is free is seen then.
+    ///
+    /// # Errors
+    /// `Conflict` naming the process that is writing.
+    pub async fn begin_object(&self, namespace: Namespace, object: LiveObject) -> Result<Load> {
+        let created = self
+            .run(|core| {
+                core.ensure_writer()?;
+                Ok(core.now())
+            })
+            .await?;
+        let object = ObjectInfo {
+            id: 0,
+            uid: String::new(),
+            namespace,
+            object,
+            revision: 0,
+            created,
+            under_restore: false,
+            next_load: 1,
+        };
+        let shared = Shared {
+            inner: self.inner.clone(),
+            id: *JobId::random()?.as_bytes(),
+            object,
+            label: None,
+            work: Mutex::new(Work::default()),
+        };
+        Ok(Load { shared: Arc::new(shared), turn: None })
+    }
+}
+
 fn for_load(connection: &Connection, name: &ObjectName) -> Outcome<ObjectInfo> {
     let object = require_object(connection, Namespace::Relation, name)?;
     refuse_under_restore(&object)?;
@@ -253,6 +293,18 @@ impl Load {
         })
     }
 
+    /// Begins a file of any other format, such as the artifact of a function.
+    ///
+    /// # Errors
+    /// `InvalidInput` for an extension that is not 1 to 16 lower-case letters or
+    /// digits; `StorageFull`, `Unavailable`.
+    pub async fn raw_file(&self, partition: &LoadPartition, extension: &str) -> Result<RawFile> {
+        let (shared, extension) = (self.shared.clone(), extension.to_owned());
+        let writer =
+            blocking(move || StagedWriter::create(&shared.core().layout, &shared.id, &extension)).await?;
+        Ok(RawFile { shared: self.shared.clone(), index: partition.index, file: Some(writer) })
+    }
+
     /// Writes one file from a stream of sorted batches. `None` when there were no rows.
     ///
     /// # Errors
@@ -305,7 +357,21 @@ impl Load {
     /// `Conflict` when the table was altered, dropped or put under restore
     /// since the load began, and those of [`Change`]; then nothing was changed.
     /// `maybe_applied` where only looking tells.
-    pub async fn commit(mut self) -> Result<LoadSummary> {
+    pub async fn commit(self) -> Result<LoadSummary> {
+        self.finish().await
+    }
+
+    /// Makes `changes`, then the object of a load that [`Store::begin_object`]
+    /// began, with its files, in one transaction.
+    ///
+    /// # Errors
+    /// Those of [`Change`] and of making an object; then nothing was changed.
+    pub async fn commit_creating(self, changes: Vec<Change>, object: NewObject) -> Result<LoadSummary> {
+        guard(&self.shared.work).creates = Some((changes, object));
+        self.finish().await
+    }
+
+    async fn finish(mut self) -> Result<LoadSummary> {
         let (shared, turn) = (self.shared.clone(), self.turn.take());
         blocking(move || {
             let _turn = turn;

@@ -1,9 +1,13 @@
 //! Loads.
 
 use crate::support::*;
-use rockhold_core::{ErrorKind, JobId, Namespace, RestoreAction, Warehouse};
-use rockhold_warehouse_store::Change;
-use serde_json::json;
+use bytes::Bytes;
+use rockhold_core::{
+    DataPart, Digest, ErrorKind, JobId, KindId, LiveObject, Namespace, ObjectName, PinRequest, RestoreAction,
+    Warehouse,
+};
+use rockhold_warehouse_store::{Change, NewObject};
+use serde_json::{Value, json};
 use std::time::Duration;
 
 #[tokio::test]
@@ -162,4 +166,93 @@ async fn a_table_under_restore_refuses_reads_writes_and_changes_in_the_guides_wo
     assert_eq!(text(error), "a snapshot restore operation is in progress on database db");
     store.rollback(job).await.expect("rollback");
     load(&store, "t", "p1", &[1]).await.expect("again");
+}
+
+#[tokio::test]
+async fn an_object_appears_together_with_its_file_or_not_at_all() {
+    let dir = tempfile::tempdir().expect("dir");
+    let store = new_store(dir.path()).await;
+    let (namespace, at) = (Namespace::Function, name("f(INT)"));
+    let live = LiveObject {
+        kind: KindId::FUNCTION,
+        name: at.clone(),
+        definition: json!({ "name": "f" }),
+        state: Value::Null,
+    };
+    let new = NewObject {
+        namespace,
+        kind: KindId::FUNCTION,
+        name: at.clone(),
+        definition: live.definition.clone(),
+        state: Value::Null,
+        partitions: Vec::new(),
+    };
+    let write = async |bytes: &'static [u8]| {
+        let load = store.begin_object(namespace, live.clone()).await.expect("begin");
+        let artifact = load.create_partition(partition("artifact"));
+        assert!(load.raw_file(&artifact, "J/R").await.is_err(), "not an extension");
+        let mut file = load.raw_file(&artifact, "jar").await.expect("file");
+        for piece in bytes.chunks(3) {
+            file.write(Bytes::from_static(piece)).await.expect("write");
+        }
+        let info = file.finish().await.expect("finish");
+        assert_eq!((info.digest, info.len, info.rows), (Digest::of(bytes), bytes.len() as u64, 0));
+        load
+    };
+    write(b"given up").await.rollback().await.expect("rollback");
+    assert_eq!(store.find_object(namespace, &at).await.expect("read"), None);
+    write(b"bytes of a jar").await.commit_creating(Vec::new(), new.clone()).await.expect("commit");
+    let found = store.find_object(namespace, &at).await.expect("read").expect("there");
+    assert_eq!((&found.object, found.next_load), (&live, 2));
+
+    let taken = write(b"second").await.commit_creating(Vec::new(), new.clone()).await.expect_err("taken");
+    assert_eq!(taken.kind(), ErrorKind::AlreadyExists);
+    let first = store.find_functions("db", "f").await.expect("read");
+    assert_eq!((first.len(), &first[0].uid), (1, &found.uid));
+
+    let drop = Change::DropObject { namespace, name: at.clone() };
+    write(b"third").await.commit_creating(vec![drop], new).await.expect("replace");
+    let job = JobId::random().expect("id");
+    let cut = store.pin(job, vec![PinRequest::new(KindId::FUNCTION, at)]).await.expect("pin");
+    let artifact = cut.partitions(0, None, 10).await.expect("partitions").remove(0);
+    let file = cut.files(&artifact, None, 10).await.expect("files").remove(0);
+    let DataPart::LocalFile { path, .. } = file.part else { panic!("a local file") };
+    assert_eq!(std::fs::read(path).expect("read"), b"third");
+    assert_eq!((file.extension.as_str(), file.bucket, file.rows), ("jar", 0, 0));
+    store.release(job).await.expect("release");
+    store.reclaim().await.expect("reclaim");
+    assert!(std::fs::read_dir(dir.path().join("staging")).expect("list").next().is_none());
+}
+
+#[tokio::test]
+async fn functions_are_found_by_the_name_before_their_types() {
+    let dir = tempfile::tempdir().expect("dir");
+    let store = new_store(dir.path()).await;
+    for (database, signature) in [
+        ("db", "f(INT)"),
+        ("db", "f()"),
+        ("db", "f2(INT)"),
+        ("db", "ff()"),
+        ("db", "F()"),
+        ("", "f(VARCHAR)"),
+    ] {
+        let object = NewObject {
+            namespace: Namespace::Function,
+            kind: KindId::FUNCTION,
+            name: ObjectName::new(database, signature),
+            definition: json!({}),
+            state: Value::Null,
+            partitions: Vec::new(),
+        };
+        store.change(Change::CreateObject(object)).await.expect("create");
+    }
+    let names = async |database: &str, name: &str| -> Vec<String> {
+        let found = store.find_functions(database, name).await.expect("read");
+        found.into_iter().map(|object| object.object.name.name).collect()
+    };
+    assert_eq!(names("db", "f").await, ["f()", "f(INT)"]);
+    assert_eq!(names("", "f").await, ["f(VARCHAR)"]);
+    assert!(names("db", "").await.is_empty());
+    store.change(Change::DropDatabase { name: "db".into() }).await.expect("drop");
+    assert_eq!(names("", "f").await, ["f(VARCHAR)"], "functions outside of databases stay");
 }

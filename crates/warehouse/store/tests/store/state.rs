@@ -3,10 +3,11 @@
 use crate::support::*;
 use rockhold_core::format::FileEntry;
 use rockhold_core::{
-    Digest, ErrorKind, JobId, JobKind, JobRecord, Key, RepositoryId, RepositoryRecord, Secret, StateStore,
+    Digest, ErrorKind, JobId, JobKind, JobRecord, Key, KindId, LiveObject, ObjectName, RepositoryId,
+    RepositoryRecord, Secret, StateStore, Warehouse,
 };
 use rockhold_warehouse_store::{OpenOptions, Store};
-use serde_json::json;
+use serde_json::{Value, json};
 use std::path::Path;
 
 pub(crate) fn job(database: &str, label: &str, repository: &str) -> JobRecord {
@@ -144,6 +145,92 @@ async fn a_missing_wrong_or_open_key_file_is_named() {
     assert!(error.message().contains("put the old file back"), "{error}");
     store.remove_repository("repo").await.expect("can be dropped");
     assert!(store.repository("new").await.expect("read").is_some());
+}
+
+#[tokio::test]
+#[cfg(unix)]
+async fn sealed_values_open_wherever_the_key_is_brought() {
+    use std::os::unix::fs::PermissionsExt;
+    let (here_dir, there_dir) = (tempfile::tempdir().expect("dir"), tempfile::tempdir().expect("dir"));
+    let (here, there) = (new_store(here_dir.path()).await, new_store(there_dir.path()).await);
+    let error = here.export_keys().await.expect_err("there is no key yet");
+    assert_eq!(error.kind(), ErrorKind::Unauthenticated);
+    let sealed = here.seal("password", &Secret::new("hunter2")).await.expect("seal");
+    assert_eq!(here.open_sealed("password", &sealed).await.expect("open").expose(), "hunter2");
+    let moved = here.open_sealed("user", &sealed).await.expect_err("another property");
+    assert_eq!(moved.kind(), ErrorKind::Corrupt);
+    let again = here.seal("password", &Secret::new("hunter2")).await.expect("seal");
+    assert!(again.key_id == sealed.key_id && again.sealed != sealed.sealed, "never the same nonce");
+
+    there.add_repository(repository("repo")).await.expect("its own key is made");
+    let own = there.seal("password", &Secret::new("own")).await.expect("seal");
+    let error = there.open_sealed("password", &sealed).await.expect_err("not its key");
+    assert_eq!(error.kind(), ErrorKind::Unauthenticated);
+    assert!(error.message().contains(&sealed.key_id) && error.message().contains("rockhold key import"));
+
+    let keys = here.export_keys().await.expect("export");
+    for garbage in ["", "no key\n", "rockhold-key-1 0123456789abcdef 00\n", &format!("{}x", keys.expose())] {
+        let error = there.import_keys(&Secret::new(garbage)).await.expect_err("garbage");
+        assert_eq!(error.kind(), ErrorKind::InvalidInput);
+        assert!(!error.to_string().contains('\n'), "{error}");
+    }
+    let key = there_dir.path().join("secret.key");
+    let before = std::fs::read(&key).expect("read");
+    let other = keys.expose().trim_end().to_owned();
+    let other = other.get(..other.len() - 1).unwrap_or_default().to_owned() + "z";
+    assert!(there.import_keys(&Secret::new(other)).await.is_err());
+    assert_eq!(std::fs::read(&key).expect("read"), before, "a refused import changes nothing");
+
+    let done = there.import_keys(&keys).await.expect("import");
+    assert_eq!((done.added, done.known), (1, 0));
+    assert_eq!(there.open_sealed("password", &sealed).await.expect("open").expose(), "hunter2");
+    assert_eq!(there.open_sealed("password", &own).await.expect("open").expose(), "own");
+    let later = there.seal("password", &Secret::new("x")).await.expect("seal");
+    assert_eq!(later.key_id, own.key_id, "the own key still seals");
+    assert_eq!(std::fs::metadata(&key).expect("meta").permissions().mode() & 0o777, 0o600);
+    drop(there);
+    let there = Store::open(there_dir.path(), reopen()).await.expect("open");
+    assert!(there.repository("repo").await.expect("read").is_some());
+    assert_eq!(there.open_sealed("password", &sealed).await.expect("open").expose(), "hunter2");
+    let both = there.export_keys().await.expect("export");
+    assert_eq!(both.expose().lines().count(), 2);
+    let back = here.import_keys(&both).await.expect("import");
+    assert_eq!((back.added, back.known), (1, 1));
+}
+
+#[tokio::test]
+async fn secrets_without_their_key_are_restored_sealed_and_named() {
+    let (here_dir, there_dir) = (tempfile::tempdir().expect("dir"), tempfile::tempdir().expect("dir"));
+    let (here, there) = (new_store(here_dir.path()).await, new_store(there_dir.path()).await);
+    let catalog = |secrets: Value| LiveObject {
+        kind: KindId::EXTERNAL_CATALOG,
+        name: ObjectName::new("", "lake"),
+        definition: json!({ "name": "lake", "properties": {}, "secrets": secrets }),
+        state: Value::Null,
+    };
+    let foreign = here.seal("password", &Secret::new("theirs")).await.expect("seal");
+    let incoming = catalog(json!({ "password": foreign }));
+    let admitted = there.admit(incoming.clone(), None).await.expect("without any key here");
+    assert_eq!(admitted.object, incoming);
+    assert_eq!(admitted.notes.len(), 1);
+    assert!(
+        admitted.notes[0].contains("lake: the secret password")
+            && admitted.notes[0].contains(&foreign.key_id)
+    );
+
+    let own = there.seal("password", &Secret::new("ours")).await.expect("seal");
+    let existing = catalog(json!({ "password": own, "user": own }));
+    let admitted = there.admit(incoming.clone(), Some(&existing)).await.expect("over an existing one");
+    assert_eq!(admitted.object, catalog(json!({ "password": own })), "the secret that opens stays");
+    assert!(admitted.notes[0].contains("the one that is here stays"), "{:?}", admitted.notes);
+
+    there.import_keys(&here.export_keys().await.expect("export")).await.expect("import");
+    let admitted = there.admit(incoming.clone(), Some(&existing)).await.expect("with the key");
+    assert_eq!((admitted.object, admitted.notes), (incoming, Vec::new()));
+    let damaged = catalog(json!({ "password": 7 }));
+    assert_eq!(there.admit(damaged, None).await.expect_err("damaged").kind(), ErrorKind::Corrupt);
+    let table = LiveObject { definition: json!({ "name": "t" }), ..catalog(Value::Null) };
+    assert!(there.admit(table, None).await.expect("a kind without secrets").notes.is_empty());
 }
 
 #[tokio::test]
