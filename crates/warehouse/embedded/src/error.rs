@@ -14,6 +14,10 @@ pub(crate) mod number {
     pub(crate) const NO_DATABASE: u16 = 1046;
     pub(crate) const TABLE_STATE: u16 = 5014;
     pub(crate) const UNKNOWN_VARIABLE: u16 = 1193;
+    pub(crate) const VIEW_INVALID: u16 = 1356;
+    pub(crate) const NOT_OF_KIND: u16 = 1347;
+    pub(crate) const UNKNOWN_CATALOG: u16 = 5078;
+    pub(crate) const UNKNOWN_FUNCTION: u16 = 1305;
 }
 
 /// The store's error.

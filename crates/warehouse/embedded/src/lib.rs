@@ -15,7 +15,8 @@
 //! | `merge` | files become rows: merge on read |
 //! | `materialized` | materialized views: what is out of date, and computing it |
 //! | `query` | StarRocks's queries as DataFusion's plans |
-//! | `files` | FILES: local Parquet and CSV, in and out |
+//! | `files` | FILES: Parquet and CSV, in and out |
+//! | `storage` | files outside of the warehouse, here and in stores |
 //! | `run` | what each statement does |
 //!
 //! The storage below is `rockhold-warehouse-store`'s: it alone knows where
@@ -30,6 +31,7 @@ mod place;
 mod query;
 mod run;
 mod session;
+mod storage;
 mod value;
 
 pub use place::bucket::BUCKET_HASH;

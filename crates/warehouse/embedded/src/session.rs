@@ -1,18 +1,22 @@
 //! A client's session.
 
+use super::error::number;
 use super::error::of_store;
 use super::query::Environment;
 use super::query::context::{Limits, QueryEngine};
 use super::run;
+use super::storage::Storage;
 use super::value::time::micros_of;
 use chrono::TimeZone;
 use chrono_tz::Tz;
-use rockhold_core::{Namespace, ObjectName, Outcome};
+use rockhold_core::{Namespace, ObjectName, Outcome, RepositoryFactory};
 use rockhold_sql::ast::Statement;
 use rockhold_sql::{SqlError, Stage};
 use rockhold_warehouse_store::{ObjectInfo, Store};
 use std::collections::BTreeMap;
 use std::path::PathBuf;
+use std::sync::Arc;
+use std::time::Duration;
 
 /// Bounds of a session.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -27,6 +31,10 @@ pub struct SessionOptions {
     pub temporary: Option<PathBuf>,
     /// What `CURRENT_VERSION()` says.
     pub version: String,
+    /// The largest file of a function that is kept with it, in bytes. Default 256 MiB.
+    pub artifact_limit: u64,
+    /// How long reading the file of a function may take. Default one minute.
+    pub artifact_timeout: Duration,
 }
 
 impl Default for SessionOptions {
@@ -36,6 +44,8 @@ impl Default for SessionOptions {
             threads: std::thread::available_parallelism().map_or(1, usize::from),
             temporary: None,
             version: format!("3.4.0-rockhold-{}", env!("CARGO_PKG_VERSION")),
+            artifact_limit: 256 << 20,
+            artifact_timeout: Duration::from_secs(60),
         }
     }
 }
@@ -51,7 +61,8 @@ pub struct Session {
     pub(crate) zone: Tz,
     pub(crate) database: Option<String>,
     pub(crate) variables: BTreeMap<String, String>,
-    options: SessionOptions,
+    pub(crate) storage: Storage,
+    pub(crate) options: SessionOptions,
 }
 
 impl Session {
@@ -78,7 +89,16 @@ impl Session {
         };
         let engine = QueryEngine::new(&limits, zone)?;
         let variables = run::variables::defaults(store.time_zone(), &options.version);
-        Ok(Self { store, engine, zone, database: None, variables, options })
+        let storage = Storage::default();
+        Ok(Self { store, engine, zone, database: None, variables, storage, options })
+    }
+
+    /// The storage vendors that FILES and the files of functions reach; without
+    /// them only files of this machine.
+    #[must_use]
+    pub fn storage(mut self, factories: impl IntoIterator<Item = Arc<dyn RepositoryFactory>>) -> Self {
+        self.storage = Storage::new(factories);
+        self
     }
 
     /// The warehouse.
@@ -107,7 +127,12 @@ impl Session {
     /// # Errors
     /// The statement is refused or fails; then it changed nothing.
     pub async fn execute(&mut self, statement: &Statement) -> Result<Outcome, SqlError> {
-        Box::pin(run::statement(self, statement)).await
+        match Box::pin(run::statement(self, statement)).await {
+            Err(error) if error.errno == number::UNKNOWN_CATALOG => {
+                Err(run::explain_catalog(self, error).await)
+            }
+            done => done,
+        }
     }
 
     /// What a statement that begins now sees.
@@ -117,10 +142,12 @@ impl Session {
             self.zone.timestamp_micros(utc).single().map_or(utc, |time| micros_of(time.naive_local()));
         Environment {
             database: self.database.clone(),
+            current_database: self.database.clone(),
             now: local,
             utc,
             version: self.options.version.clone(),
             mysql_version: "8.0.33",
+            plan_only: false,
             variables: self.variables.clone(),
         }
     }

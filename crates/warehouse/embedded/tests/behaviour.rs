@@ -8,8 +8,14 @@ mod bench;
 mod catalog;
 #[path = "behaviour/changing_rows.rs"]
 mod changing_rows;
+#[path = "behaviour/external_catalogs.rs"]
+mod external_catalogs;
 #[path = "behaviour/files.rs"]
 mod files;
+#[path = "behaviour/files_in_stores.rs"]
+mod files_in_stores;
+#[path = "behaviour/functions.rs"]
+mod functions;
 #[path = "behaviour/key_models.rs"]
 mod key_models;
 #[path = "behaviour/loading.rs"]
@@ -22,7 +28,11 @@ mod materialized_views_in_time;
 mod materialized_views_random;
 #[path = "behaviour/materialized_views_shown.rs"]
 mod materialized_views_shown;
+#[path = "behaviour/memory_store.rs"]
+mod memory_store;
 #[path = "behaviour/partitions.rs"]
 mod partitions;
 #[path = "behaviour/queries.rs"]
 mod queries;
+#[path = "behaviour/views.rs"]
+mod views;

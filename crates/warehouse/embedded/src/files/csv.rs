@@ -11,6 +11,7 @@ use super::super::value::parse::parse_column;
 use super::super::value::text::Printer;
 use super::super::value::types::{described, to_arrow};
 use super::properties::Properties;
+use super::source::SourceFile;
 use arrow::array::{ArrayRef, RecordBatch, RecordBatchOptions, StringArray};
 use arrow::datatypes::{Field, Schema, SchemaRef};
 use async_trait::async_trait;
@@ -22,9 +23,7 @@ use datafusion::physical_plan::ExecutionPlan;
 use datafusion::physical_plan::stream::RecordBatchReceiverStreamBuilder;
 use rockhold_model::DataType;
 use rockhold_sql::SqlError;
-use std::fs::File;
-use std::io::BufReader;
-use std::path::{Path, PathBuf};
+use std::io::{BufReader, Read};
 use std::sync::Arc;
 
 const BATCH_ROWS: usize = 8192;
@@ -56,8 +55,8 @@ impl Format {
         })
     }
 
-    fn open(&self, path: &Path) -> Result<csv::Reader<BufReader<File>>, SqlError> {
-        let file = File::open(path).map_err(|e| failed(path, &e))?;
+    fn open(&self, file: &SourceFile) -> Result<csv::Reader<BufReader<Box<dyn Read + Send>>>, SqlError> {
+        let bytes = file.open()?;
         let mut builder = ReaderBuilder::new();
         builder
             .has_headers(false)
@@ -73,18 +72,14 @@ impl Format {
         if self.delimiter != b'\n' {
             builder.terminator(Terminator::Any(self.delimiter));
         }
-        Ok(builder.from_reader(BufReader::with_capacity(1 << 16, file)))
+        Ok(builder.from_reader(BufReader::with_capacity(1 << 16, bytes)))
     }
-}
-
-fn failed(path: &Path, error: &dyn std::fmt::Display) -> SqlError {
-    SqlError::execute(format!("Failed to read {}: {error}", path.display()))
 }
 
 /// CSV files of one shape.
 #[derive(Debug, Clone)]
 pub(crate) struct CsvFiles {
-    files: Vec<PathBuf>,
+    files: Vec<SourceFile>,
     format: Format,
     types: Vec<DataType>,
     schema: SchemaRef,
@@ -95,16 +90,16 @@ impl CsvFiles {
     ///
     /// # Errors
     /// A property is wrong; the first file cannot be read.
-    pub(crate) fn open(files: Vec<PathBuf>, properties: &Properties) -> Result<Self, SqlError> {
+    pub(crate) fn open(files: Vec<SourceFile>, properties: &Properties) -> Result<Self, SqlError> {
         let format = Format::new(properties)?;
         let sampled = usize::try_from(properties.number("auto_detect_sample_files", 2)?).unwrap_or(2).max(1);
         let rows = usize::try_from(properties.number("auto_detect_sample_rows", 500)?).unwrap_or(500);
         let mut columns: Vec<Vec<Option<String>>> = Vec::new();
-        for path in files.iter().take(sampled) {
-            let mut reader = format.open(path)?;
+        for file in files.iter().take(sampled) {
+            let mut reader = format.open(file)?;
             let skip = usize::try_from(format.skip).unwrap_or(usize::MAX);
             for record in reader.records().skip(skip).take(rows) {
-                let record = record.map_err(|e| failed(path, &e))?;
+                let record = record.map_err(|e| file.failed(&e))?;
                 if columns.len() < record.len() {
                     columns.resize_with(record.len(), Vec::new);
                 }
@@ -131,8 +126,8 @@ impl CsvFiles {
 
     /// Reads everything; gives batches to `take` until it says no.
     fn read(&self, projection: &[usize], mut take: impl FnMut(Result<RecordBatch>) -> bool) {
-        for path in &self.files {
-            if let Err(error) = self.read_file(path, projection, &mut take) {
+        for file in &self.files {
+            if let Err(error) = self.read_file(file, projection, &mut take) {
                 take(Err(into_query(error)));
                 return;
             }
@@ -141,34 +136,31 @@ impl CsvFiles {
 
     fn read_file(
         &self,
-        path: &Path,
+        file: &SourceFile,
         projection: &[usize],
         take: &mut impl FnMut(Result<RecordBatch>) -> bool,
     ) -> Result<(), SqlError> {
-        let mut reader = self.format.open(path)?;
+        let mut reader = self.format.open(file)?;
         let mut rows: Vec<StringRecord> = Vec::with_capacity(BATCH_ROWS);
         let mut number = 0u64;
         for record in reader.records() {
-            let record = record.map_err(|e| failed(path, &e))?;
+            let record = record.map_err(|e| file.failed(&e))?;
             number += 1;
             if number <= self.format.skip {
                 continue;
             }
             if record.len() != self.types.len() {
-                return Err(failed(
-                    path,
-                    &format!(
-                        "row {number} has {} columns, the first row has {}; check csv.column_separator and \
+                return Err(file.failed(&format!(
+                    "row {number} has {} columns, the first row has {}; check csv.column_separator and \
                          csv.enclose",
-                        record.len(),
-                        self.types.len()
-                    ),
-                ));
+                    record.len(),
+                    self.types.len()
+                )));
             }
             rows.push(record);
             if rows.len() == BATCH_ROWS {
                 let first = number - u64::try_from(rows.len() - 1).unwrap_or(0);
-                if !take(Ok(self.batch(path, &rows, first, projection)?)) {
+                if !take(Ok(self.batch(file, &rows, first, projection)?)) {
                     return Ok(());
                 }
                 rows.clear();
@@ -176,14 +168,14 @@ impl CsvFiles {
         }
         if !rows.is_empty() {
             let first = number - u64::try_from(rows.len() - 1).unwrap_or(0);
-            take(Ok(self.batch(path, &rows, first, projection)?));
+            take(Ok(self.batch(file, &rows, first, projection)?));
         }
         Ok(())
     }
 
     fn batch(
         &self,
-        path: &Path,
+        file: &SourceFile,
         rows: &[StringRecord],
         first: u64,
         projection: &[usize],
@@ -197,20 +189,17 @@ impl CsvFiles {
                 parse_column(&texts, &data_type).map_err(|error| {
                     let row = first + u64::try_from(error.row).unwrap_or(0);
                     let reason = error.reason;
-                    failed(
-                        path,
-                        &format!(
-                            "row {row}, column ${}: {reason}; read it as text with \"auto_detect_types\" = \
+                    file.failed(&format!(
+                        "row {row}, column ${}: {reason}; read it as text with \"auto_detect_types\" = \
                              \"false\"",
-                            at + 1
-                        ),
-                    )
+                        at + 1
+                    ))
                 })
             })
             .collect::<Result<Vec<ArrayRef>, _>>()?;
-        let schema = Arc::new(self.schema.project(projection).map_err(|e| failed(path, &e))?);
+        let schema = Arc::new(self.schema.project(projection).map_err(|e| file.failed(&e))?);
         let options = RecordBatchOptions::new().with_row_count(Some(rows.len()));
-        RecordBatch::try_new_with_options(schema, columns, &options).map_err(|e| failed(path, &e))
+        RecordBatch::try_new_with_options(schema, columns, &options).map_err(|e| file.failed(&e))
     }
 }
 

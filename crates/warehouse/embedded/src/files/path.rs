@@ -1,63 +1,209 @@
-//! Locations of local files.
+//! Finding files: lists of locations, directories, wildcards.
 
+use super::super::error::of_store;
+use super::super::storage::{Place, Storage, Stored, key};
+use super::properties::Properties;
+use super::source::{Source, SourceFile};
+use rockhold_core::{ErrorKind, Key, ListRequest, ObjectMeta, SharedRepository};
 use rockhold_sql::SqlError;
 use std::fs;
 use std::path::{Path, PathBuf};
 
-/// The local path of a location: `file:///…` or an absolute path.
-///
-/// # Errors
-/// Another scheme, or not absolute.
-pub(crate) fn local(location: &str) -> Result<PathBuf, SqlError> {
-    let path = match location.split_once("://") {
-        None => location,
-        Some(("file", path)) => path,
-        Some((scheme, _)) => {
-            return Err(SqlError::analyze(format!(
-                "\"path\" = \"{location}\": the embedded warehouse reads and writes file:// locations; there is \
-                 no {scheme}:// yet"
-            )));
-        }
-    };
-    if !path.starts_with('/') {
-        return Err(SqlError::analyze(format!(
-            "\"path\" = \"{location}\": use an absolute path, as in file:///data/x.parquet"
-        )));
-    }
-    Ok(PathBuf::from(path))
-}
+/// Files of one call at most: each is known by name before the first is read.
+const MOST_FILES: usize = 100_000;
 
 /// The files of a comma-separated list of locations with wildcards, sorted; a
 /// directory means the files in it. Names that begin with `.` or `_` are
 /// passed by unless they are written out.
 ///
 /// # Errors
-/// There is none.
-pub(crate) fn expand(locations: &str) -> Result<Vec<PathBuf>, SqlError> {
+/// There is none; a store refuses.
+pub(crate) async fn expand(storage: &Storage, properties: &Properties) -> Result<Vec<SourceFile>, SqlError> {
+    let locations = properties.require("path")?;
     let mut files = Vec::new();
     for location in split_list(locations) {
-        let path = local(location.trim())?;
-        let mut found = vec![PathBuf::from("/")];
-        for part in path.components().skip(1) {
-            let pattern = part.as_os_str().to_string_lossy().into_owned();
-            found = step(found, &pattern);
-        }
-        for path in found {
-            if path.is_dir() {
-                let mut inside = list(&path);
-                inside.retain(|p| p.is_file());
-                files.extend(inside);
-            } else if path.is_file() {
-                files.push(path);
+        match storage.place(location.trim())? {
+            Place::Local(path) => {
+                let found = tokio::task::spawn_blocking(move || local(&path));
+                let found = found.await.map_err(|error| {
+                    SqlError::execute(format!("looking for files was torn down: {error}"))
+                })?;
+                files.extend(found);
             }
+            Place::Stored(place) => files.extend(stored(storage, &place, properties).await?),
+        }
+        if files.len() > MOST_FILES {
+            return Err(SqlError::analyze(format!(
+                "\"path\" = \"{locations}\": more than {MOST_FILES} files match; ask for fewer at a time"
+            )));
         }
     }
-    files.sort();
-    files.dedup();
+    files.sort_by(|a, b| a.shown.cmp(&b.shown));
+    files.dedup_by(|a, b| a.shown == b.shown);
     if files.is_empty() {
         return Err(SqlError::analyze(format!("Failed to get schema: no files match \"{locations}\"")));
     }
     Ok(files)
+}
+
+/// The files of a path of this machine.
+fn local(path: &Path) -> Vec<SourceFile> {
+    let mut found = vec![PathBuf::from("/")];
+    for part in path.components().skip(1) {
+        let pattern = part.as_os_str().to_string_lossy().into_owned();
+        found = step(found, &pattern);
+    }
+    let mut files = Vec::new();
+    for path in found {
+        if path.is_dir() {
+            files.extend(list(&path).into_iter().filter_map(local_file));
+        } else {
+            files.extend(local_file(path));
+        }
+    }
+    files
+}
+
+fn local_file(path: PathBuf) -> Option<SourceFile> {
+    let meta = fs::metadata(&path).ok().filter(fs::Metadata::is_file)?;
+    let since = meta.modified().ok().and_then(|time| time.duration_since(std::time::UNIX_EPOCH).ok());
+    Some(SourceFile {
+        shown: format!("file://{}", path.display()),
+        len: meta.len(),
+        modified: since.and_then(|since| i64::try_from(since.as_micros()).ok()),
+        place: Source::Local(path),
+    })
+}
+
+fn has_wildcard(part: &str) -> bool {
+    part.contains(['*', '?', '[', '{'])
+}
+
+/// The files of a path in a store. The store is opened at the directory in
+/// front of the first wildcard, so that nothing else is listed.
+async fn stored(
+    storage: &Storage,
+    place: &Stored,
+    properties: &Properties,
+) -> Result<Vec<SourceFile>, SqlError> {
+    let parts: Vec<&str> = place.path.split('/').filter(|part| !part.is_empty()).collect();
+    let fixed = parts.iter().position(|part| has_wildcard(part)).unwrap_or(parts.len().saturating_sub(1));
+    let (directory, rest) = parts.split_at(fixed);
+    let directory = directory.join("/");
+    let repository = match storage.open(place, &directory, &properties.of_storage()).await {
+        Ok(repository) => repository,
+        Err(error) => return Err(error),
+    };
+    let walk = Walk { repository: &repository, shown: shown_root(place, &directory) };
+    let mut found = vec![Node { key: None, object: None }];
+    for (at, part) in rest.iter().enumerate() {
+        found = walk.step(found, part, at + 1 == rest.len()).await?;
+    }
+    let mut files = Vec::new();
+    for node in found {
+        match node.object {
+            Some(object) => files.push(walk.file(object)),
+            None => {
+                for child in walk.children(node.key.as_ref()).await? {
+                    files.extend(child.object.map(|object| walk.file(object)));
+                }
+            }
+        }
+    }
+    Ok(files)
+}
+
+fn shown_root(place: &Stored, directory: &str) -> String {
+    if directory.is_empty() { place.root.clone() } else { format!("{}/{directory}", place.root) }
+}
+
+/// A key that is an object, a directory, or not known to be either.
+struct Node {
+    key: Option<Key>,
+    object: Option<ObjectMeta>,
+}
+
+struct Walk<'a> {
+    repository: &'a SharedRepository,
+    shown: String,
+}
+
+impl Walk<'_> {
+    /// What matches one part of a path.
+    async fn step(&self, found: Vec<Node>, part: &str, last: bool) -> Result<Vec<Node>, SqlError> {
+        let mut next = Vec::new();
+        for node in found.into_iter().filter(|node| node.object.is_none()) {
+            if has_wildcard(part) {
+                let patterns = Patterns::new(part);
+                let children = self.children(node.key.as_ref()).await?;
+                next.extend(children.into_iter().filter(|child| patterns.match_name(child.name())));
+                continue;
+            }
+            let key = match &node.key {
+                Some(parent) => key(&format!("{parent}/{part}"))?,
+                None => key(part)?,
+            };
+            let object = match last {
+                true => match self.repository.head(&key).await {
+                    Ok(object) => Some(object),
+                    Err(error) if error.kind() == ErrorKind::NotFound => None,
+                    Err(error) => return Err(of_store(error)),
+                },
+                false => None,
+            };
+            next.push(Node { key: Some(key), object });
+        }
+        Ok(next)
+    }
+
+    /// What lies directly in a directory and is not hidden.
+    async fn children(&self, directory: Option<&Key>) -> Result<Vec<Node>, SqlError> {
+        let mut request = match directory {
+            Some(directory) => ListRequest::below(directory.clone()),
+            None => ListRequest::default(),
+        }
+        .children_only();
+        let mut children = Vec::new();
+        loop {
+            let page = match self.repository.list(request.clone()).await {
+                Ok(page) => page,
+                Err(error) if error.kind() == ErrorKind::NotFound => break,
+                Err(error) => return Err(of_store(error)),
+            };
+            let objects = page
+                .objects
+                .into_iter()
+                .map(|object| Node { key: Some(object.key.clone()), object: Some(object) });
+            let prefixes = page.prefixes.into_iter().map(|prefix| Node { key: Some(prefix), object: None });
+            children.extend(objects.chain(prefixes).filter(|node| !node.name().starts_with(['.', '_'])));
+            if children.len() > MOST_FILES {
+                return Err(SqlError::analyze(format!(
+                    "{}: a directory has more than {MOST_FILES} files; ask for fewer at a time",
+                    self.shown
+                )));
+            }
+            match page.next {
+                Some(token) => request.token = Some(token),
+                None => break,
+            }
+        }
+        Ok(children)
+    }
+
+    fn file(&self, object: ObjectMeta) -> SourceFile {
+        SourceFile {
+            shown: format!("{}/{}", self.shown, object.key),
+            len: object.len,
+            modified: object.modified.map(|time| time.0.saturating_mul(1000)),
+            place: Source::Stored { repository: self.repository.clone(), key: object.key, etag: object.etag },
+        }
+    }
+}
+
+impl Node {
+    fn name(&self) -> &str {
+        self.key.as_ref().and_then(|key| key.segments().next_back()).unwrap_or_default()
+    }
 }
 
 /// Splits at commas outside braces and brackets.
@@ -79,16 +225,28 @@ fn split_list(text: &str) -> Vec<&str> {
 }
 
 fn step(found: Vec<PathBuf>, pattern: &str) -> Vec<PathBuf> {
-    if !pattern.contains(['*', '?', '[', '{']) {
+    if !has_wildcard(pattern) {
         return found.into_iter().map(|path| path.join(pattern)).filter(|path| path.exists()).collect();
     }
-    let patterns: Vec<Vec<char>> = alternatives(pattern).iter().map(|p| p.chars().collect()).collect();
+    let patterns = Patterns::new(pattern);
     let fits = |path: &PathBuf| {
-        let name: Vec<char> =
-            path.file_name().map(|n| n.to_string_lossy().chars().collect()).unwrap_or_default();
-        patterns.iter().any(|pattern| matches(pattern, &name))
+        patterns.match_name(&path.file_name().map(|n| n.to_string_lossy().into_owned()).unwrap_or_default())
     };
     found.iter().filter(|path| path.is_dir()).flat_map(|path| list(path)).filter(fits).collect()
+}
+
+/// The alternatives of a wildcard.
+struct Patterns(Vec<Vec<char>>);
+
+impl Patterns {
+    fn new(pattern: &str) -> Self {
+        Self(alternatives(pattern).iter().map(|pattern| pattern.chars().collect()).collect())
+    }
+
+    fn match_name(&self, name: &str) -> bool {
+        let name: Vec<char> = name.chars().collect();
+        self.0.iter().any(|pattern| matches(pattern, &name))
+    }
 }
 
 fn list(directory: &Path) -> Vec<PathBuf> {
@@ -176,23 +334,12 @@ mod tests {
 
     #[test]
     fn wildcards_match_as_starrocks_documents_them() {
-        let fits = |pattern: &str, name: &str| {
-            alternatives(pattern)
-                .iter()
-                .any(|p| matches(&p.chars().collect::<Vec<_>>(), &name.chars().collect::<Vec<_>>()))
-        };
+        let fits = |pattern: &str, name: &str| Patterns::new(pattern).match_name(name);
         assert!(fits("*.parquet", "a.parquet") && !fits("*.parquet", "a.csv"));
         assert!(fits("a?c", "abc") && !fits("a?c", "ac"));
         assert!(fits("[a-c]1", "b1") && !fits("[a-c]1", "d1") && fits("[^a]1", "d1"));
         assert!(fits("{x,y}*", "y9") && !fits("{x,y}*", "z"));
         assert!(fits("*a*b*", "xxaxxbxx") && !fits("*a*b", "xxaxx"));
         assert_eq!(split_list("/a,/b{1,2}"), ["/a", "/b{1,2}"]);
-    }
-
-    #[test]
-    fn only_local_absolute_paths_are_read() {
-        assert!(local("s3://b/x").unwrap_err().message.contains("s3://"));
-        assert!(local("x.csv").is_err());
-        assert_eq!(local("file:///d/x").unwrap(), PathBuf::from("/d/x"));
     }
 }

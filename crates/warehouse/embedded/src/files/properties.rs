@@ -6,7 +6,31 @@ use rockhold_sql::SqlError;
 #[derive(Debug, Clone)]
 pub(crate) struct Properties(Vec<(String, String)>);
 
+/// What FILES itself reads; everything else is the storage vendor's.
+const OWN: &[&str] = &[
+    "path",
+    "format",
+    "compression",
+    "single",
+    "partition_by",
+    "target_max_file_size",
+    "fill_mismatch_column_with",
+    "columns_from_path",
+    "list_files_only",
+    "list_recursively",
+    "schema",
+];
+
+/// What the names of further own properties begin with.
+const OWN_PREFIXES: &[&str] = &["csv.", "parquet.", "auto_detect_"];
+
 impl Properties {
+    /// The properties for the storage vendor: credentials, endpoints.
+    pub(crate) fn of_storage(&self) -> Vec<(String, String)> {
+        let own = |key: &str| OWN.contains(&key) || OWN_PREFIXES.iter().any(|prefix| key.starts_with(prefix));
+        self.0.iter().filter(|(key, _)| !own(key)).cloned().collect()
+    }
+
     pub(crate) fn new(pairs: &[(String, String)]) -> Self {
         Self(pairs.to_vec())
     }

@@ -1,43 +1,52 @@
 //! FILES in FROM, and DESC FILES.
 
 use super::super::merge::scan::{Reading, ScanFile, ScanShape, TableScanExec};
+use super::super::storage::Storage;
 use super::super::value::types::{described, from_arrow, to_arrow};
 use super::csv::{CsvFiles, CsvTable};
 use super::path::expand;
 use super::properties::Properties;
+use super::source::{ParquetSource, ParquetSources, Source, SourceFile};
 use arrow::array::{ArrayRef, BooleanArray, Int64Array, RecordBatch, StringArray, TimestampMicrosecondArray};
 use arrow::datatypes::{DataType as ArrowType, Field, Schema, SchemaRef};
 use async_trait::async_trait;
 use datafusion::catalog::{MemTable, Session, TableProvider};
+use datafusion::datasource::physical_plan::ParquetFileReaderFactory;
 use datafusion::error::Result;
 use datafusion::logical_expr::{Expr, TableType};
+use datafusion::parquet::arrow::async_reader::AsyncFileReader;
 use datafusion::physical_plan::ExecutionPlan;
-use parquet::arrow::arrow_reader::ParquetRecordBatchReaderBuilder;
+use futures::{StreamExt, TryStreamExt};
+use parquet::arrow::parquet_to_arrow_schema;
+use parquet::errors::ParquetError;
 use rockhold_sql::SqlError;
-use std::fs;
-use std::path::{Path, PathBuf};
 use std::sync::Arc;
+
+/// Files whose footers are read at a time.
+const FOOTERS_AT_ONCE: usize = 8;
 
 /// Files as a table.
 ///
 /// # Errors
 /// A property is wrong, a file is missing or damaged.
-pub(crate) async fn table(pairs: &[(String, String)]) -> Result<Arc<dyn TableProvider>, SqlError> {
-    let pairs = pairs.to_vec();
-    let open = move || open(&Properties::new(&pairs));
-    tokio::task::spawn_blocking(open)
-        .await
-        .map_err(|error| SqlError::execute(format!("reading files was torn down: {error}")))?
-}
-
-fn open(properties: &Properties) -> Result<Arc<dyn TableProvider>, SqlError> {
-    let files = expand(properties.require("path")?)?;
+pub(crate) async fn table(
+    storage: &Storage,
+    pairs: &[(String, String)],
+) -> Result<Arc<dyn TableProvider>, SqlError> {
+    let properties = Properties::new(pairs);
+    let files = expand(storage, &properties).await?;
     if properties.flag("list_files_only", false)? {
         return listing(&files);
     }
     match properties.require("format")?.to_ascii_lowercase().as_str() {
-        "parquet" => Ok(Arc::new(ParquetFiles::open(&files)?)),
-        "csv" => Ok(Arc::new(CsvTable::new(CsvFiles::open(files, properties)?))),
+        "parquet" => Ok(Arc::new(ParquetFiles::open(files).await?)),
+        "csv" => {
+            let open = move || CsvFiles::open(files, &properties);
+            let files = tokio::task::spawn_blocking(open)
+                .await
+                .map_err(|error| SqlError::execute(format!("reading files was torn down: {error}")))??;
+            Ok(Arc::new(CsvTable::new(files)))
+        }
         other => Err(SqlError::analyze(format!(
             "\"format\" = \"{other}\": the embedded warehouse reads parquet and csv"
         ))),
@@ -45,18 +54,12 @@ fn open(properties: &Properties) -> Result<Arc<dyn TableProvider>, SqlError> {
 }
 
 /// The files themselves: PATH, SIZE, IS_DIR, MODIFICATION_TIME.
-fn listing(files: &[PathBuf]) -> Result<Arc<dyn TableProvider>, SqlError> {
+fn listing(files: &[SourceFile]) -> Result<Arc<dyn TableProvider>, SqlError> {
     let failed = |error: &dyn std::fmt::Display| SqlError::execute(error.to_string());
-    let metadata: Vec<Option<fs::Metadata>> = files.iter().map(|path| fs::metadata(path).ok()).collect();
-    let time = |m: &fs::Metadata| {
-        let since = m.modified().ok()?.duration_since(std::time::UNIX_EPOCH).ok()?;
-        i64::try_from(since.as_micros()).ok()
-    };
-    let paths: StringArray = files.iter().map(|path| Some(format!("file://{}", path.display()))).collect();
-    let sizes: Int64Array =
-        metadata.iter().map(|m| m.as_ref().and_then(|m| i64::try_from(m.len()).ok())).collect();
-    let directories: BooleanArray = metadata.iter().map(|m| m.as_ref().map(fs::Metadata::is_dir)).collect();
-    let times: TimestampMicrosecondArray = metadata.iter().map(|m| m.as_ref().and_then(time)).collect();
+    let paths: StringArray = files.iter().map(|file| Some(file.shown.as_str())).collect();
+    let sizes: Int64Array = files.iter().map(|file| i64::try_from(file.len).ok()).collect();
+    let directories: BooleanArray = files.iter().map(|_| Some(false)).collect();
+    let times: TimestampMicrosecondArray = files.iter().map(|file| file.modified).collect();
     let columns: Vec<(&str, ArrayRef)> = vec![
         ("PATH", Arc::new(paths)),
         ("SIZE", Arc::new(sizes)),
@@ -81,10 +84,12 @@ fn read_type(arrow: &ArrowType) -> ArrowType {
     to_arrow(&from_arrow(arrow)).unwrap_or(ArrowType::Utf8)
 }
 
-/// Local Parquet files, their columns united by name.
+/// Parquet files, their columns united by name.
 #[derive(Debug)]
 struct ParquetFiles {
     files: Vec<ScanFile>,
+    /// Opens them, where some lie in a store.
+    sources: Option<Arc<dyn ParquetFileReaderFactory>>,
     /// Names as in the files.
     stored: SchemaRef,
     /// Names in lower case.
@@ -92,11 +97,11 @@ struct ParquetFiles {
 }
 
 impl ParquetFiles {
-    fn open(files: &[PathBuf]) -> Result<Self, SqlError> {
+    async fn open(files: Vec<SourceFile>) -> Result<Self, SqlError> {
         let mut fields: Vec<Field> = Vec::new();
-        let mut scans = Vec::new();
-        for path in files {
-            let (schema, len) = footer(path)?;
+        let footers = futures::stream::iter(&files).map(footer).buffered(FOOTERS_AT_ONCE);
+        let footers: Vec<SchemaRef> = footers.try_collect().await?;
+        for (file, schema) in files.iter().zip(footers) {
             for field in schema.fields() {
                 let data_type = read_type(field.data_type());
                 match fields.iter_mut().find(|f| f.name().eq_ignore_ascii_case(field.name())) {
@@ -109,16 +114,15 @@ impl ParquetFiles {
                                 field.name(),
                                 from_arrow(known.data_type()),
                                 from_arrow(&data_type),
-                                path.display()
+                                file.shown
                             ))
                         })?;
                         *known = known.clone().with_data_type(wider);
                     }
                 }
             }
-            let scan = ScanFile::new(path, len).map_err(super::super::error::of_query)?;
-            scans.push(scan);
         }
+        let (files, sources) = scans(files)?;
         let seen: Vec<Field> = fields
             .iter()
             .map(|field| {
@@ -126,19 +130,49 @@ impl ParquetFiles {
                     .with_metadata(described(field.name(), &from_arrow(field.data_type())))
             })
             .collect();
-        Ok(Self { files: scans, stored: Arc::new(Schema::new(fields)), schema: Arc::new(Schema::new(seen)) })
+        Ok(Self {
+            files,
+            sources,
+            stored: Arc::new(Schema::new(fields)),
+            schema: Arc::new(Schema::new(seen)),
+        })
     }
 }
 
-fn footer(path: &Path) -> Result<(SchemaRef, u64), SqlError> {
-    let failed = |error: &dyn std::fmt::Display| {
-        SqlError::execute(format!("Failed to read {}: {error}", path.display()))
+/// The schema that a file says it has.
+async fn footer(file: &SourceFile) -> Result<SchemaRef, SqlError> {
+    let not_parquet = |e: &dyn std::fmt::Display| file.failed(&format!("not a Parquet file ({e})"));
+    let metadata = match ParquetSource::new(file.clone()).get_metadata(None).await {
+        Ok(metadata) => metadata,
+        // What the store says is not about the format.
+        Err(ParquetError::External(error)) => return Err(file.failed(&error)),
+        Err(error) => return Err(not_parquet(&error)),
     };
-    let file = fs::File::open(path).map_err(|e| failed(&e))?;
-    let len = file.metadata().map_err(|e| failed(&e))?.len();
-    let builder = ParquetRecordBatchReaderBuilder::try_new(file)
-        .map_err(|e| failed(&format!("not a Parquet file ({e})")))?;
-    Ok((builder.schema().clone(), len))
+    let meta = metadata.file_metadata();
+    let schema = parquet_to_arrow_schema(meta.schema_descr(), meta.key_value_metadata());
+    schema.map(Arc::new).map_err(|error| not_parquet(&error))
+}
+
+type Sources = Option<Arc<dyn ParquetFileReaderFactory>>;
+
+/// The files as a scan takes them: those of this machine by their path, unless
+/// there are others among them.
+fn scans(files: Vec<SourceFile>) -> Result<(Vec<ScanFile>, Sources), SqlError> {
+    let mut scans = Vec::with_capacity(files.len());
+    if files.iter().all(|file| matches!(file.place, Source::Local(_))) {
+        for file in &files {
+            if let Source::Local(path) = &file.place {
+                scans.push(ScanFile::new(path, file.len).map_err(super::super::error::of_query)?);
+            }
+        }
+        return Ok((scans, None));
+    }
+    let mut sources = ParquetSources::default();
+    for file in files {
+        let len = file.len;
+        scans.push(ScanFile { location: sources.add(file), len });
+    }
+    Ok((scans, Some(Arc::new(sources))))
 }
 
 /// A type that holds the values of both.
@@ -183,6 +217,7 @@ impl TableProvider for ParquetFiles {
             pruning: None,
             reading: Reading::Concatenated,
             held: None,
+            sources: self.sources.clone(),
         };
         let pieces = self.files.iter().map(|file| vec![file.clone()]).collect();
         let parallel = state.config().target_partitions();

@@ -1,16 +1,17 @@
-//! `INSERT INTO FILES`: rows into local files.
+//! `INSERT INTO FILES`: rows into files.
 //!
-//! Each file is written under a hidden name and renamed when it is complete,
-//! so a reader never sees half of one. As in StarRocks the statement as a
-//! whole is no transaction: files that were complete before an error stay.
+//! A reader never sees half of a file (see [`super::sink`]). As in StarRocks
+//! the statement as a whole is no transaction: files that were complete before
+//! an error stay.
 
 use super::super::error::of_query;
 use super::super::run::plan_query;
 use super::super::session::Session;
+use super::super::storage::Place;
 use super::super::value::text::Printer;
 use super::super::value::types::from_arrow;
-use super::path::local;
 use super::properties::Properties;
+use super::sink::{Directory, FileSink};
 use arrow::array::RecordBatch;
 use arrow::compute::concat_batches;
 use arrow::datatypes::{DataType as ArrowType, Field, Schema, SchemaRef};
@@ -22,13 +23,14 @@ use rockhold_core::{JobId, Outcome};
 use rockhold_sql::SqlError;
 use rockhold_sql::ast::{Insert, PropertyList};
 use std::collections::BTreeMap;
-use std::fs::{self, File};
-use std::io::{BufWriter, Write};
-use std::path::{Path, PathBuf};
+use std::io::Write;
+use std::path::Path;
 use std::sync::Arc;
 
-/// Files of different partitions that are open at a time.
-const OPEN_FILES: usize = 64;
+/// The length of the parts in which a file goes into a store: of one of many
+/// files, and of the only one, which may be long.
+const PART_LEN: u64 = 8 << 20;
+const LONG_PART_LEN: u64 = 32 << 20;
 
 enum Format {
     Parquet(Compression),
@@ -36,7 +38,7 @@ enum Format {
 }
 
 struct Target {
-    directory: PathBuf,
+    directory: Directory,
     prefix: String,
     format: Format,
     most_bytes: u64,
@@ -55,7 +57,8 @@ pub(crate) async fn unload(
     let properties = Properties::new(&pairs);
     let environment = session.environment();
     let planned = plan_query(session, &insert.source.query, &environment).await?;
-    let target = target(&properties, &planned.names, planned.plan.schema().as_arrow())?;
+    let target = target(session, &properties, &planned.names, planned.plan.schema().as_arrow()).await?;
+    let directory = target.directory.clone();
     let mut stream = session.engine.stream(&planned.plan).await?;
     let mut files = Files { target: Arc::new(target), open: BTreeMap::new(), number: 0 };
     let mut affected = 0u64;
@@ -69,6 +72,7 @@ pub(crate) async fn unload(
         .await?;
     }
     blocking(move || files.finish()).await?;
+    directory.barrier().await?;
     Ok(Outcome::Done { affected, info: String::new() })
 }
 
@@ -80,15 +84,40 @@ async fn blocking<T: Send + 'static>(
         .map_err(|error| SqlError::execute(format!("writing files was torn down: {error}")))?
 }
 
-fn target(properties: &Properties, names: &[String], schema: &Schema) -> Result<Target, SqlError> {
+/// The directory that a location names, and what names of files in it begin with.
+async fn directory(session: &Session, properties: &Properties) -> Result<(Directory, String), SqlError> {
     let path = properties.require("path")?;
-    let local = local(path)?;
-    let (directory, prefix) = if path.ends_with('/') {
-        (local, "data_".to_owned())
-    } else {
-        let name = local.file_name().map(|n| n.to_string_lossy().into_owned()).unwrap_or_default();
-        (local.parent().map(Path::to_path_buf).unwrap_or_default(), name)
-    };
+    let whole = path.ends_with('/');
+    match session.storage.place(path)? {
+        Place::Local(local) if whole => Ok((Directory::Local(local), "data_".to_owned())),
+        Place::Local(local) => {
+            let name = local.file_name().map(|n| n.to_string_lossy().into_owned()).unwrap_or_default();
+            Ok((Directory::Local(local.parent().map(Path::to_path_buf).unwrap_or_default()), name))
+        }
+        Place::Stored(place) => {
+            let (directory, prefix) = match place.split() {
+                Some((directory, name)) if !whole => (directory, name),
+                _ => (place.path.as_str(), "data_"),
+            };
+            let repository = session.storage.open(&place, directory, &properties.of_storage()).await?;
+            let wanted = if properties.flag("single", false)? { LONG_PART_LEN } else { PART_LEN };
+            let (shortest, longest) = repository.capabilities().part_len;
+            let part_len = usize::try_from(wanted.clamp(shortest, longest)).unwrap_or(usize::MAX);
+            let shown = match directory {
+                "" => place.root.clone(),
+                directory => format!("{}/{directory}", place.root),
+            };
+            Ok((Directory::Stored { repository, shown, part_len }, prefix.to_owned()))
+        }
+    }
+}
+
+async fn target(
+    session: &Session,
+    properties: &Properties,
+    names: &[String],
+    schema: &Schema,
+) -> Result<Target, SqlError> {
     let format = match properties.require("format")?.to_ascii_lowercase().as_str() {
         "parquet" => Format::Parquet(compression(properties.get("compression").unwrap_or("lz4"))?),
         "csv" => match properties.get("compression").unwrap_or("uncompressed") {
@@ -140,6 +169,8 @@ fn target(properties: &Properties, names: &[String], schema: &Schema) -> Result<
         }
         fields.push(Field::new(name, field.data_type().clone(), true));
     }
+    // Last, as it may talk to a store.
+    let (directory, prefix) = directory(session, properties).await?;
     Ok(Target {
         directory,
         prefix,
@@ -174,18 +205,18 @@ struct Files {
 }
 
 struct OpenFile {
-    hidden: PathBuf,
-    shown: PathBuf,
+    /// The file, as a person would write it.
+    shown: String,
     sink: Sink,
 }
 
 enum Sink {
-    Parquet(Box<ArrowWriter<BufWriter<File>>>),
-    Csv { out: BufWriter<File>, bytes: u64 },
+    Parquet(Box<ArrowWriter<FileSink>>),
+    Csv { out: FileSink, bytes: u64 },
 }
 
-fn failed(path: &Path, error: &dyn std::fmt::Display) -> SqlError {
-    SqlError::execute(format!("Failed to write {}: {error}", path.display()))
+fn failed(file: &str, error: &dyn std::fmt::Display) -> SqlError {
+    SqlError::execute(format!("Failed to write {file}: {error}"))
 }
 
 impl Files {
@@ -203,12 +234,13 @@ impl Files {
             .map(|(at, array)| Ok((batch.schema().field(at).name().clone(), Printer::new(array)?)))
             .collect::<Result<Vec<_>, _>>()
             .map_err(arrow)?;
+        let strict = self.target.directory.has_keys();
         for row in 0..batch.num_rows() {
             let place: Vec<String> = printers
                 .iter()
                 .map(|(name, printer)| {
                     let value = printer.text(row).unwrap_or_else(|| "__HIVE_DEFAULT_PARTITION__".into());
-                    format!("{name}={}", escaped(&value))
+                    format!("{name}={}", escaped(&value, strict))
                 })
                 .collect();
             groups.entry(place.join("/")).or_default().push(batch.slice(row, 1));
@@ -222,7 +254,7 @@ impl Files {
 
     fn write_to(&mut self, place: String, batch: &RecordBatch) -> Result<(), SqlError> {
         if !self.open.contains_key(&place) {
-            if self.open.len() >= OPEN_FILES {
+            if self.open.len() >= self.target.directory.open_files() {
                 self.finish_all()?;
             }
             let file = self.begin(&place)?;
@@ -274,8 +306,6 @@ impl Files {
     }
 
     fn begin(&mut self, place: &str) -> Result<OpenFile, SqlError> {
-        let directory = self.target.directory.join(place);
-        fs::create_dir_all(&directory).map_err(|e| failed(&directory, &e))?;
         let id = JobId::random().map_err(|e| SqlError::execute(e.to_string()))?;
         let extension = match self.target.format {
             Format::Parquet(_) => "parquet",
@@ -283,8 +313,8 @@ impl Files {
         };
         let name = format!("{}{id}_{}.{extension}", self.target.prefix, self.number);
         self.number += 1;
-        let (hidden, shown) = (directory.join(format!(".{name}.part")), directory.join(name));
-        let file = BufWriter::new(File::create_new(&hidden).map_err(|e| failed(&shown, &e))?);
+        let file = self.target.directory.create(place, &name)?;
+        let shown = file.shown();
         let sink = match &self.target.format {
             Format::Parquet(compression) => {
                 let properties = WriterProperties::builder()
@@ -298,7 +328,7 @@ impl Files {
             }
             Format::Csv { .. } => Sink::Csv { out: file, bytes: 0 },
         };
-        Ok(OpenFile { hidden, shown, sink })
+        Ok(OpenFile { shown, sink })
     }
 
     fn finish_all(&mut self) -> Result<(), SqlError> {
@@ -317,38 +347,27 @@ impl Files {
 
 impl OpenFile {
     fn finish(self) -> Result<(), SqlError> {
-        let io = |e: std::io::Error| failed(&self.shown, &e);
         let file = match self.sink {
-            Sink::Parquet(writer) => {
-                let buffered = writer.into_inner().map_err(|e| failed(&self.shown, &e))?;
-                buffered.into_inner().map_err(|e| io(e.into_error()))?
-            }
-            Sink::Csv { out, .. } => out.into_inner().map_err(|e| io(e.into_error()))?,
+            Sink::Parquet(writer) => writer.into_inner().map_err(|e| failed(&self.shown, &e))?,
+            Sink::Csv { out, .. } => out,
         };
-        file.sync_all().map_err(io)?;
-        fs::rename(&self.hidden, &self.shown).map_err(io)
+        file.finish()
     }
 }
 
-impl Drop for Files {
-    fn drop(&mut self) {
-        for open in self.open.values() {
-            // What is not complete is of no use to anybody.
-            let _ = fs::remove_file(&open.hidden);
-        }
-    }
-}
-
-/// A value as one component of a path.
-fn escaped(value: &str) -> String {
+/// A value as one component of a path; `strict` when it must be one of a key.
+fn escaped(value: &str, strict: bool) -> String {
     let mut text = String::new();
     for c in value.chars() {
-        let plain = c.is_ascii_alphanumeric() || matches!(c, '-' | '_' | ' ' | ':') || !c.is_ascii();
+        let plain = c.is_ascii_alphanumeric()
+            || matches!(c, '-' | '_')
+            || !strict && (matches!(c, ' ' | ':') || !c.is_ascii());
         // A point in front would hide the folder, or climb out of it.
         if plain || c == '.' && !text.is_empty() {
             text.push(c);
         } else {
-            text.push_str(&format!("%{:02X}", u32::from(c)));
+            let mut bytes = [0; 4];
+            text.extend(c.encode_utf8(&mut bytes).bytes().map(|byte| format!("%{byte:02X}")));
         }
     }
     text

@@ -29,7 +29,8 @@ enum Cell {
     Computed(usize),
 }
 
-/// The rows as one batch whose columns are those of `targets`.
+/// The rows as one batch whose columns are those of `targets`; `functions` are
+/// those of users that the values call.
 ///
 /// # Errors
 /// A row has another number of values; a value does not fit its column.
@@ -39,6 +40,7 @@ pub(crate) async fn batch(
     targets: &[usize],
     engine: &QueryEngine,
     environment: &Environment,
+    functions: &Tables,
 ) -> Result<RecordBatch, SqlError> {
     let columns: Vec<&Column> = targets.iter().filter_map(|at| table.columns.get(*at)).collect();
     let mut computed = Vec::new();
@@ -55,7 +57,7 @@ pub(crate) async fn batch(
             cells.push(cell(column, expr, &mut computed)?);
         }
     }
-    let values = compute(computed, engine, environment).await?;
+    let values = compute(computed, engine, environment, functions).await?;
     let arrays = columns
         .iter()
         .zip(cells)
@@ -122,6 +124,7 @@ async fn compute(
     expressions: Vec<Expr>,
     engine: &QueryEngine,
     environment: &Environment,
+    functions: &Tables,
 ) -> Result<Vec<ArrayRef>, SqlError> {
     let mut values = Vec::with_capacity(expressions.len());
     // A plan of thousands of columns is slow to optimise; pieces are not.
@@ -129,7 +132,7 @@ async fn compute(
         let original = select(piece)?;
         let mut query = original.clone();
         rewrite(&mut query, environment)?;
-        let planned = engine.plan(&original, query, &Tables::default(), "")?;
+        let planned = engine.plan(&original, query, functions, "")?;
         let mut stream = engine.stream(&planned.plan).await?;
         while let Some(batch) = stream.next().await {
             values.extend(batch.map_err(of_query)?.columns().iter().cloned());

@@ -8,7 +8,9 @@ use arrow::datatypes::SchemaRef;
 use datafusion::common::tree_node::TreeNodeRecursion;
 use datafusion::datasource::listing::PartitionedFile;
 use datafusion::datasource::object_store::ObjectStoreUrl;
-use datafusion::datasource::physical_plan::{FileGroup, FileScanConfigBuilder, ParquetSource};
+use datafusion::datasource::physical_plan::{
+    FileGroup, FileScanConfigBuilder, ParquetFileReaderFactory, ParquetSource,
+};
 use datafusion::datasource::source::DataSourceExec;
 use datafusion::error::{DataFusionError, Result};
 use datafusion::execution::{SendableRecordBatchStream, TaskContext};
@@ -78,6 +80,8 @@ pub(crate) struct ScanShape {
     /// Keeps the files where they are until the last row was read.
     #[expect(dead_code, reason = "held, never read")]
     pub(crate) held: Option<ReadSnapshot>,
+    /// Opens the files, where they are not files of this machine.
+    pub(crate) sources: Option<Arc<dyn ParquetFileReaderFactory>>,
 }
 
 /// The leaf. Its partitions are read in parallel, the pieces of a partition
@@ -237,6 +241,9 @@ fn files_plan(shape: &ScanShape, files: Vec<ScanFile>) -> Result<Arc<dyn Executi
     let mut source = ParquetSource::new(shape.stored.clone());
     if let Some(pruning) = &shape.pruning {
         source = source.with_predicate(pruning.clone());
+    }
+    if let Some(sources) = &shape.sources {
+        source = source.with_parquet_file_reader_factory(sources.clone());
     }
     let config = FileScanConfigBuilder::new(ObjectStoreUrl::local_filesystem(), Arc::new(source))
         .with_file_groups(groups)

@@ -169,7 +169,16 @@ impl StoredTable {
         }
         let output = wanted.iter().filter_map(|c| columns.iter().position(|at| at == c)).collect();
         let held = Some(self.snapshot.clone());
-        Ok(ScanShape { stored: self.stored.clone(), columns, output, schema, pruning: None, reading, held })
+        Ok(ScanShape {
+            stored: self.stored.clone(),
+            columns,
+            output,
+            schema,
+            pruning: None,
+            reading,
+            held,
+            sources: None,
+        })
     }
 
     /// The files, grouped as they are read: one piece for each bucket where
@@ -247,8 +256,9 @@ pub(crate) fn definition_of(object: &LiveObject) -> Result<TableDefinition> {
     }
     if object.kind != KindId::TABLE {
         return Err(into_query(SqlError::analyze(format!(
-            "'{}' is a {}; only tables and materialized views have rows",
-            object.name, object.kind
+            "'{}' is a {}, not a table",
+            object.name,
+            object.kind.as_str().replace('_', " ")
         ))));
     }
     serde_json::from_value(object.definition.clone()).map_err(damaged)

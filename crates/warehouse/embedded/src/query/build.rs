@@ -96,6 +96,28 @@ pub(crate) fn plain_arguments(function: &Function) -> Option<Vec<Expr>> {
     }
 }
 
+/// `SELECT * FROM name`.
+///
+/// # Errors
+/// None in practice.
+pub(crate) fn select_all(name: &rockhold_core::ObjectName) -> Result<Query, SqlError> {
+    let mut query = *rockhold_sql::parse_query("SELECT * FROM a.b")?.query;
+    if let SetExpr::Select(select) = query.body.as_mut() {
+        for table in &mut select.from {
+            rename(table, name);
+        }
+    }
+    Ok(query)
+}
+
+fn rename(table: &mut TableWithJoins, name: &rockhold_core::ObjectName) {
+    if let TableFactor::Table { name: written, .. } = &mut table.relation {
+        written.0 = [&name.database, &name.name]
+            .map(|part| ObjectNamePart::Identifier(Ident::new(part.as_str())))
+            .to_vec();
+    }
+}
+
 /// `SELECT items FROM name, others WHERE filter`.
 ///
 /// # Errors
@@ -109,11 +131,7 @@ pub(crate) fn empty_select(
     let mut query = *rockhold_sql::parse_query("SELECT 1 FROM a.b")?.query;
     if let SetExpr::Select(select) = query.body.as_mut() {
         for table in &mut select.from {
-            if let TableFactor::Table { name: written, .. } = &mut table.relation {
-                written.0 = [&name.database, &name.name]
-                    .map(|part| ObjectNamePart::Identifier(Ident::new(part.as_str())))
-                    .to_vec();
-            }
+            rename(table, name);
         }
         select.from.extend(others.unwrap_or_default());
         if !items.is_empty() {

@@ -83,7 +83,7 @@ fn rewrite_plain(name: &str, arguments: Vec<Expr>, environment: &Environment) ->
         ("nullif", 2) => call("nullif", vec![next()?, next()?]),
         ("isnull", 1) => Expr::IsNull(Box::new(next()?)),
         ("isnotnull", 1) => Expr::IsNotNull(Box::new(next()?)),
-        ("database" | "schema", 0) => match environment.database.as_deref() {
+        ("database" | "schema", 0) => match environment.current_database.as_deref() {
             Some(database) => text(database),
             None => Expr::value(Value::Null),
         },

@@ -87,6 +87,29 @@ impl QueryEngine {
         &self.state
     }
 
+    /// Whether the engine itself has a function of this name, in lower case.
+    pub(crate) fn has_function(&self, name: &str) -> bool {
+        // These two are plans of the planner, not functions of the registry.
+        matches!(name, "map" | "make_map")
+            || self.state.scalar_functions().contains_key(name)
+            || self.state.aggregate_functions().contains_key(name)
+            || self.state.window_functions().contains_key(name)
+            || self.state.higher_order_functions().contains_key(name)
+    }
+
+    /// The names of all functions of the engine that are not internal, sorted.
+    pub(crate) fn function_names(&self) -> Vec<String> {
+        let mut names: Vec<String> = (self.state.scalar_functions().keys())
+            .chain(self.state.aggregate_functions().keys())
+            .chain(self.state.window_functions().keys())
+            .filter(|name| !name.starts_with("__rh_"))
+            .cloned()
+            .collect();
+        names.sort();
+        names.dedup();
+        names
+    }
+
     /// Plans a rewritten query.
     ///
     /// # Errors
@@ -108,13 +131,25 @@ impl QueryEngine {
         Ok(Planned { plan, names })
     }
 
-    /// Plans a rewritten expression over a schema.
+    /// Plans a rewritten expression over a schema; it calls functions that exist.
     ///
     /// # Errors
     /// It does not fit the schema.
     pub(crate) fn expression(&self, rewritten: Expr, schema: &DFSchema) -> Result<PlanExpr, SqlError> {
-        let tables = Tables::default();
-        let provider = Provider::new(&self.state, &tables, "");
+        self.expression_with(rewritten, schema, &Tables::default())
+    }
+
+    /// Plans a rewritten expression over a schema, with functions of users.
+    ///
+    /// # Errors
+    /// It does not fit the schema.
+    pub(crate) fn expression_with(
+        &self,
+        rewritten: Expr,
+        schema: &DFSchema,
+        tables: &Tables,
+    ) -> Result<PlanExpr, SqlError> {
+        let provider = Provider::new(&self.state, tables, "");
         SqlToRel::new_with_options(&provider, self.parser_options())
             .sql_to_expr(rewritten, schema, &mut PlannerContext::new())
             .map_err(of_query)

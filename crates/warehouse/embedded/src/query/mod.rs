@@ -7,6 +7,7 @@
 //! * [`planner`]: what DataFusion asks for while it plans: tables, functions,
 //!   types, arithmetic;
 //! * [`functions`]: functions that DataFusion lacks or has with another meaning;
+//! * [`user_function`]: functions that users made;
 //! * [`names`]: what the columns of a result are called;
 //! * [`context`]: planning and running one query, its memory bounded.
 //!
@@ -23,6 +24,7 @@ pub(crate) mod names;
 pub(crate) mod planner;
 pub(crate) mod rewrite;
 mod times;
+pub(crate) mod user_function;
 
 use super::error::number;
 use rockhold_sql::{SqlError, Stage};
@@ -32,8 +34,11 @@ use std::collections::BTreeMap;
 /// What a statement sees besides its own text.
 #[derive(Debug, Clone)]
 pub(crate) struct Environment {
-    /// The session's database.
+    /// The database of unqualified names: the session's; inside a view or
+    /// function its own.
     pub(crate) database: Option<String>,
+    /// What `DATABASE()` says: the session's.
+    pub(crate) current_database: Option<String>,
     /// The time of the statement in the warehouse's zone, in microseconds.
     pub(crate) now: i64,
     /// The same instant in UTC.
@@ -42,11 +47,20 @@ pub(crate) struct Environment {
     pub(crate) version: String,
     /// What `VERSION()` says.
     pub(crate) mysql_version: &'static str,
+    /// Only the columns of the result are wanted, never its rows.
+    pub(crate) plan_only: bool,
     /// Variables by lower-case name, user variables with their `@`.
     pub(crate) variables: BTreeMap<String, String>,
 }
 
 impl Environment {
+    /// The same statement inside a view or function whose unqualified names
+    /// mean `database`; none where it is empty.
+    pub(crate) fn inside(&self, database: &str) -> Self {
+        let database = (!database.is_empty()).then(|| database.to_owned());
+        Self { database, ..self.clone() }
+    }
+
     /// The database of a table's name.
     ///
     /// # Errors
@@ -59,7 +73,12 @@ impl Environment {
             [database, _] => Ok(database.clone()),
             [catalog, database, _] if catalog.eq_ignore_ascii_case("default_catalog") => Ok(database.clone()),
             [catalog, ..] => {
-                Err(SqlError::numbered(Stage::Analyze, 5078, format!("Unknown catalog '{catalog}'")))
+                // Whether it is unknown or external only the warehouse can tell.
+                Err(SqlError::numbered(
+                    Stage::Analyze,
+                    number::UNKNOWN_CATALOG,
+                    format!("Unknown catalog '{catalog}'"),
+                ))
             }
             [] => Err(SqlError::analyze("a table needs a name")),
         }

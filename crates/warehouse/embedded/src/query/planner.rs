@@ -22,13 +22,22 @@ use sqlparser::ast::BinaryOperator;
 use std::collections::HashMap;
 use std::sync::Arc;
 
-/// The tables of one query, found by database and name, both in their case.
+/// What one query reads: its tables by database and name, both in their case,
+/// and the functions of users that it calls.
 #[derive(Debug, Default, Clone)]
-pub(crate) struct Tables(HashMap<(String, String), Arc<dyn TableProvider>>);
+pub(crate) struct Tables {
+    tables: HashMap<(String, String), Arc<dyn TableProvider>>,
+    functions: HashMap<String, Arc<ScalarUDF>>,
+}
 
 impl Tables {
     pub(crate) fn insert(&mut self, database: &str, name: &str, table: Arc<dyn TableProvider>) {
-        self.0.insert((database.to_owned(), name.to_owned()), table);
+        self.tables.insert((database.to_owned(), name.to_owned()), table);
+    }
+
+    /// Adds a function under the name by which the query calls it.
+    pub(crate) fn insert_function(&mut self, seen_as: &str, function: Arc<ScalarUDF>) {
+        self.functions.insert(seen_as.to_owned(), function);
     }
 }
 
@@ -51,7 +60,7 @@ impl<'a> Provider<'a> {
 impl ContextProvider for Provider<'_> {
     fn get_table_source(&self, name: TableReference) -> Result<Arc<dyn TableSource>> {
         let database = name.schema().unwrap_or(self.database);
-        match self.tables.0.get(&(database.to_owned(), name.table().to_owned())) {
+        match self.tables.tables.get(&(database.to_owned(), name.table().to_owned())) {
             Some(table) => Ok(provider_as_source(table.clone())),
             None => Err(DataFusionError::Plan(format!("Unknown table '{database}.{}'", name.table()))),
         }
@@ -75,7 +84,7 @@ impl ContextProvider for Provider<'_> {
     }
 
     fn get_function_meta(&self, name: &str) -> Option<Arc<ScalarUDF>> {
-        self.state.scalar_functions().get(name).cloned()
+        self.state.scalar_functions().get(name).or_else(|| self.tables.functions.get(name)).cloned()
     }
 
     fn get_higher_order_meta(&self, name: &str) -> Option<Arc<HigherOrderUDF>> {

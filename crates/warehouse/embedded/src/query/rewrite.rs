@@ -6,7 +6,8 @@
 //! * `CAST` gives NULL where a value does not convert.
 //! * Functions, intervals and a few operators become what DataFusion knows.
 //! * Tables get their full name; `FILES(…)` and `t PARTITION (…)` get a name
-//!   of their own and are reported in [`Found`].
+//!   of their own and are reported in [`Found`], and so are calls that may be
+//!   of functions the user made.
 
 use super::Environment;
 use super::build::{as_text, call, cast, number, text};
@@ -15,10 +16,10 @@ use super::names::{is_column, shown};
 use super::times::{part, shifted};
 use rockhold_sql::SqlError;
 use sqlparser::ast::{
-    BinaryOperator, CastKind, CeilFloorKind, DataType as SqlType, ExactNumberInfo, Expr, FunctionArg,
-    FunctionArgExpr, Ident, JoinConstraint, JoinOperator, ObjectName, ObjectNamePart, OrderByKind, Query,
-    Select, SelectItem, SetExpr, TableAlias, TableFactor, TableWithJoins, UnaryOperator, Value,
-    ValueWithSpan, VisitMut, VisitorMut,
+    BinaryOperator, CastKind, CeilFloorKind, DataType as SqlType, ExactNumberInfo, Expr, Function,
+    FunctionArg, FunctionArgExpr, Ident, JoinConstraint, JoinOperator, ObjectName, ObjectNamePart,
+    OrderByKind, Query, Select, SelectItem, SetExpr, TableAlias, TableFactor, TableWithJoins, UnaryOperator,
+    Value, ValueWithSpan, VisitMut, VisitorMut,
 };
 use std::collections::HashSet;
 use std::ops::ControlFlow;
@@ -36,6 +37,13 @@ pub(crate) struct FoundTable {
     pub(crate) seen_as: String,
 }
 
+impl FoundTable {
+    /// Its database and name.
+    pub(crate) fn full_name(&self) -> rockhold_core::ObjectName {
+        rockhold_core::ObjectName::new(&self.database, &self.name)
+    }
+}
+
 /// A call of FILES.
 #[derive(Debug, Clone, PartialEq)]
 pub(crate) struct FoundFiles {
@@ -45,11 +53,24 @@ pub(crate) struct FoundFiles {
     pub(crate) seen_as: String,
 }
 
+/// A call of a function that a user may have made.
+#[derive(Debug, Clone, PartialEq)]
+pub(crate) struct FoundFunction {
+    /// The database in front of it; `None` when the session's is meant, or none.
+    pub(crate) database: Option<String>,
+    /// Its name in lower case.
+    pub(crate) name: String,
+    /// The name under which the query calls it.
+    pub(crate) seen_as: String,
+}
+
 /// What a query reads.
 #[derive(Debug, Default)]
 pub(crate) struct Found {
     pub(crate) tables: Vec<FoundTable>,
     pub(crate) files: Vec<FoundFiles>,
+    /// Calls that the rewriting left as calls: of functions that exist or not.
+    pub(crate) functions: Vec<FoundFunction>,
 }
 
 /// The database of names that stand for no table of the catalog.
@@ -225,7 +246,7 @@ impl Rewriter<'_> {
         }
     }
 
-    fn expression(&self, expr: &mut Expr) -> Result<(), SqlError> {
+    fn expression(&mut self, expr: &mut Expr) -> Result<(), SqlError> {
         let taken = std::mem::replace(expr, Expr::value(Value::Null));
         *expr = match taken {
             Expr::Identifier(mut ident) => match ident.value.strip_prefix('@') {
@@ -262,7 +283,7 @@ impl Rewriter<'_> {
                     _ => cast(*expr, data_type),
                 }
             }
-            Expr::Function(function) => rewrite_call(function, self.environment),
+            Expr::Function(function) => self.call(function)?,
             Expr::Extract { field, expr, .. } => part(&field.to_string().to_ascii_lowercase(), *expr),
             Expr::Substring { expr, substring_from, substring_for, .. } => {
                 let start = substring_from.map_or_else(|| number(1), |e| *e);
@@ -309,6 +330,35 @@ impl Rewriter<'_> {
             other => other,
         };
         Ok(())
+    }
+
+    /// A call. A name with its database is always a user's function; without
+    /// one a function that exists wins.
+    fn call(&mut self, mut function: Function) -> Result<Expr, SqlError> {
+        let parts: Vec<String> = function.name.0.iter().map(part_name).collect();
+        let (database, rewritten) = match parts.as_slice() {
+            [_] => (None, rewrite_call(function, self.environment)),
+            _ => {
+                let database = self.environment.database_of(&parts)?;
+                let name = parts.last().map(|name| name.to_ascii_lowercase()).unwrap_or_default();
+                let seen_as = format!("{database}.{name}");
+                function.name.0 = vec![ObjectNamePart::Identifier(Ident::new(seen_as))];
+                (Some(database), Expr::Function(function))
+            }
+        };
+        if let Expr::Function(call) = &rewritten
+            && let Some(seen_as) = call.name.0.last().map(part_name)
+        {
+            let name = match &database {
+                Some(_) => parts.last().map(|name| name.to_ascii_lowercase()).unwrap_or_default(),
+                None => seen_as.clone(),
+            };
+            let found = FoundFunction { database, name, seen_as };
+            if !self.found.functions.contains(&found) {
+                self.found.functions.push(found);
+            }
+        }
+        Ok(rewritten)
     }
 
     fn operator(&self, left: Box<Expr>, op: BinaryOperator, right: Box<Expr>) -> Expr {

@@ -3,7 +3,8 @@
 use super::super::error::of_store;
 use super::super::materialized::{Event, noted};
 use super::super::session::{Session, unknown_table};
-use super::table::{cluster, plain_table_of, to_value};
+use super::table::{cluster, plain_table_of};
+use super::to_value;
 use rockhold_core::{Namespace, ObjectName, Outcome};
 use rockhold_model::{Partition, Partitioning, TableDefinition};
 use rockhold_sql::SqlError;

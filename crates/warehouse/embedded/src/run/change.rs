@@ -17,7 +17,7 @@ use super::super::query::rewrite::rewrite;
 use super::super::session::Session;
 use super::super::value::types::query_field;
 use super::insert::{done_info, partition_names};
-use super::select;
+use super::relations;
 use super::table::refuse_materialized_view;
 use arrow::array::{Array, BooleanArray, RecordBatch, new_null_array};
 use arrow::compute::{filter_record_batch, not, prep_null_mask_filter};
@@ -115,10 +115,10 @@ async fn matching(
     let original = empty_select(name, items, others.map(|o| o.tables.clone()), &filter.expr)?;
     let mut query = original.clone();
     let found = rewrite(&mut query, &environment)?;
-    let mut tables = select::tables(session, &found).await?;
+    let mut tables = relations::tables(session, &found, &environment).await?;
     let snapshot = session.store.snapshot(std::slice::from_ref(name)).await.map_err(of_store)?;
     if let Some(object) = snapshot.objects().first() {
-        let chosen = select::chosen(object, partitions.unwrap_or_default())?;
+        let chosen = relations::chosen(object, partitions.unwrap_or_default())?;
         let whole = StoredTable::whole(table.clone(), snapshot.clone(), chosen)?;
         tables.insert(&name.database, &name.name, Arc::new(whole));
     }
@@ -192,11 +192,11 @@ async fn cut(
         return Err(SqlError::analyze("DELETE … USING needs a primary key table"));
     }
     let names = partition_names(statement.partitions.as_ref())?;
-    let cutter = Cutter::new(session, job, filter)?;
+    let cutter = Cutter::new(session, job, filter).await?;
     let snapshot = session.store.snapshot(std::slice::from_ref(name)).await.map_err(of_store)?;
     let Some(object) = snapshot.objects().first() else { return Ok(0) };
     let mut removed = 0;
-    for info in select::chosen(object, names.as_deref().unwrap_or_default())? {
+    for info in relations::chosen(object, names.as_deref().unwrap_or_default())? {
         for file in snapshot.files(&info).await.map_err(of_store)? {
             removed += cutter.file(&snapshot, info.name(), &file).await?;
         }
@@ -212,7 +212,7 @@ struct Cutter<'a> {
 }
 
 impl<'a> Cutter<'a> {
-    fn new(session: &'a Session, job: &'a LoadJob, filter: &ExprText) -> Result<Self, SqlError> {
+    async fn new(session: &'a Session, job: &'a LoadJob, filter: &ExprText) -> Result<Self, SqlError> {
         let table = &job.table;
         let mut expr = (*filter.expr).clone();
         let mut wrapped = empty_select(
@@ -221,7 +221,9 @@ impl<'a> Cutter<'a> {
             None,
             &expr,
         )?;
-        rewrite(&mut wrapped, &session.environment())?;
+        let environment = session.environment();
+        let found = rewrite(&mut wrapped, &environment)?;
+        let functions = relations::functions(session, &found, &environment).await?;
         if let sqlparser::ast::SetExpr::Select(select) = *wrapped.body
             && let Some(selection) = select.selection
         {
@@ -237,7 +239,7 @@ impl<'a> Cutter<'a> {
             &Schema::new(fields),
         )
         .map_err(of_query)?;
-        let planned = session.engine.expression(expr, &schema)?;
+        let planned = session.engine.expression_with(expr, &schema, &functions)?;
         if table.key_model == KeyModel::Aggregate {
             let value = planned
                 .column_refs()
@@ -283,6 +285,7 @@ impl<'a> Cutter<'a> {
             pruning: None,
             reading: Reading::Concatenated,
             held: Some(snapshot.clone()),
+            sources: None,
         };
         let piece = vec![ScanFile::new(&file.path, file.len).map_err(of_query)?];
         let scan = TableScanExec::new(self.job.table.name.clone(), shape, vec![piece], 1);

@@ -2,30 +2,23 @@
 
 use super::super::error::{number, of_store};
 use super::super::session::{Session, unknown_database};
+use super::catalog;
 use rockhold_core::Outcome;
 use rockhold_sql::analyze::names;
 use rockhold_sql::ast::{CreateDatabase, DropDatabase, ObjectName};
 use rockhold_sql::{SqlError, Stage};
 use rockhold_warehouse_store::Change;
 
-/// Refuses every catalog but the warehouse's own.
-pub(super) fn require_default_catalog(name: &str) -> Result<(), SqlError> {
-    if name.eq_ignore_ascii_case("default_catalog") {
-        return Ok(());
-    }
-    Err(SqlError::numbered(Stage::Analyze, 5078, format!("Unknown catalog '{name}'")))
-}
-
-fn database_name(name: &ObjectName) -> Result<String, SqlError> {
+async fn database_name(session: &Session, name: &ObjectName) -> Result<String, SqlError> {
     if let Some(catalog) = name.database() {
-        require_default_catalog(catalog)?;
+        catalog::require_default(session, catalog).await?;
     }
     Ok(name.object().to_owned())
 }
 
 /// `CREATE DATABASE`.
 pub(super) async fn create(session: &Session, statement: &CreateDatabase) -> Result<Outcome, SqlError> {
-    let name = database_name(&statement.name)?;
+    let name = database_name(session, &statement.name).await?;
     names::check_database(&name)?;
     if super::is_system_database(&name) {
         return exists(statement.if_not_exists, &name);
@@ -50,7 +43,7 @@ fn exists(lenient: bool, name: &str) -> Result<Outcome, SqlError> {
 
 /// `DROP DATABASE`.
 pub(super) async fn drop(session: &mut Session, statement: &DropDatabase) -> Result<Outcome, SqlError> {
-    let name = database_name(&statement.name)?;
+    let name = database_name(session, &statement.name).await?;
     if super::is_system_database(&name) {
         return Err(SqlError::execute(format!("Access denied: database {name} is the system's")));
     }

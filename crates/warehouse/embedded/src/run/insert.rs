@@ -2,14 +2,17 @@
 
 use super::super::load::job::{LoadJob, one_batch};
 use super::super::load::values;
+use super::super::query::planner::Tables;
+use super::super::query::rewrite::rewrite;
 use super::super::session::{Session, unknown_table};
-use super::select;
 use super::table::refuse_materialized_view;
+use super::{relations, select};
 use rockhold_core::Outcome;
 use rockhold_model::TableDefinition;
 use rockhold_sql::SqlError;
 use rockhold_sql::ast::{Ident, Insert, InsertTarget, PartitionList};
-use sqlparser::ast::{Expr, SetExpr};
+use sqlparser::ast::{Expr, SetExpr, visit_expressions};
+use std::ops::ControlFlow;
 
 /// Runs an INSERT into a table or into files.
 pub(super) async fn run(session: &Session, insert: &Insert) -> Result<Outcome, SqlError> {
@@ -75,7 +78,13 @@ async fn fill(
     if let Some(rows) = values {
         let targets = targets(&job.table, insert.columns.as_deref())?;
         let rows: Vec<Vec<Expr>> = rows.iter().map(|row| row.content.clone()).collect();
-        let batch = values::batch(&rows, &job.table, &targets, &session.engine, &environment).await?;
+        let mut functions = Tables::default();
+        if calls(&rows) {
+            let found = rewrite(&mut query.clone(), &environment)?;
+            functions = relations::functions(session, &found, &environment).await?;
+        }
+        let engine = &session.engine;
+        let batch = values::batch(&rows, &job.table, &targets, engine, &environment, &functions).await?;
         return job.write_source(&session.engine, &environment, &targets, names, one_batch(batch)).await;
     }
     let planned = select::plan(session, query, &environment).await?;
@@ -93,6 +102,15 @@ async fn fill(
         )));
     }
     job.write_source(&session.engine, &environment, &targets, names, stream).await
+}
+
+/// Whether there is a call among the values.
+fn calls(rows: &Vec<Vec<Expr>>) -> bool {
+    visit_expressions(rows, |expr| match expr {
+        Expr::Function(_) => ControlFlow::Break(()),
+        _ => ControlFlow::Continue(()),
+    })
+    .is_break()
 }
 
 /// The names of a PARTITION clause.

@@ -1,15 +1,20 @@
 //! What each statement does.
 
 mod alter;
+mod catalog;
 mod change;
 mod database;
 mod explain;
+mod function;
 mod insert;
+mod relations;
 mod select;
 mod show;
 mod table;
 pub(crate) mod variables;
+mod view;
 
+pub(crate) use catalog::explain as explain_catalog;
 pub(crate) use select::plan as plan_query;
 pub(crate) use table::cluster;
 
@@ -18,6 +23,9 @@ use super::session::Session;
 use rockhold_core::Outcome;
 use rockhold_sql::SqlError;
 use rockhold_sql::ast::Statement;
+use rockhold_warehouse_store::ObjectInfo;
+use serde::Serialize;
+use serde::de::DeserializeOwned;
 
 /// Databases that StarRocks has and nobody makes.
 pub(crate) const INFORMATION_SCHEMA: &str = "information_schema";
@@ -25,6 +33,19 @@ pub(crate) const INFORMATION_SCHEMA: &str = "information_schema";
 /// Whether a database is the system's.
 pub(crate) fn is_system_database(name: &str) -> bool {
     name == INFORMATION_SCHEMA
+}
+
+/// The definition of an object of a kind.
+fn definition<T: DeserializeOwned>(object: &ObjectInfo) -> Result<T, SqlError> {
+    serde_json::from_value(object.object.definition.clone()).map_err(|error| {
+        SqlError::execute(format!("the definition of '{}' is damaged: {error}", object.object.name))
+    })
+}
+
+/// A definition as the catalog keeps it.
+fn to_value(definition: &impl Serialize) -> Result<serde_json::Value, SqlError> {
+    serde_json::to_value(definition)
+        .map_err(|error| SqlError::execute(format!("the definition cannot be stored: {error}")))
 }
 
 /// Runs one statement, and behind it the refreshes of materialized views that
@@ -42,7 +63,7 @@ async fn dispatch(session: &mut Session, statement: &Statement) -> Result<Outcom
         Statement::DropDatabase(drop) => database::drop(session, drop).await,
         Statement::Use(target) => {
             if let Some(catalog) = &target.catalog {
-                database::require_default_catalog(catalog.as_str())?;
+                catalog::require_default(session, catalog.as_str()).await?;
             }
             session.use_database(target.database.as_str()).await?;
             Ok(Outcome::done())
@@ -51,6 +72,11 @@ async fn dispatch(session: &mut Session, statement: &Statement) -> Result<Outcom
         Statement::CreateTableLike(create) => table::create_like(session, create).await,
         Statement::CreateTableAs(create) => table::create_as(session, create).await,
         Statement::AlterTable(alter) => alter::run(session, alter).await,
+        Statement::CreateView(create) => view::create(session, create).await,
+        Statement::AlterView(alter) => view::alter(session, alter).await,
+        Statement::CreateFunction(create) => function::create(session, create).await,
+        Statement::DropFunction(drop) => function::drop(session, drop).await,
+        Statement::CreateCatalog(create) => catalog::create(session, create).await,
         Statement::TruncateTable(truncate) => table::truncate(session, truncate).await,
         Statement::Drop(drop) => table::drop(session, drop).await,
         Statement::CreateMaterializedView(create) if !create.is_synchronous() => {
@@ -70,7 +96,7 @@ async fn dispatch(session: &mut Session, statement: &Statement) -> Result<Outcom
         Statement::Show(show) => show::run(session, show).await,
         Statement::Describe(describe) => show::describe(session, describe).await,
         Statement::Explain(explain) => explain::run(session, explain).await,
-        Statement::Set(set) => variables::set(session, set),
+        Statement::Set(set) => variables::set(session, set).await,
         Statement::Transaction(_) => Ok(Outcome::done()),
         other => {
             Err(SqlError::analyze(format!("the embedded warehouse does not run {} statements", other.kind())))

@@ -127,7 +127,7 @@ async fn make(
         namespace: Namespace::Relation,
         kind: KindId::TABLE,
         name: name.clone(),
-        definition: to_value(&definition)?,
+        definition: super::to_value(&definition)?,
         state,
         partitions,
     };
@@ -142,12 +142,6 @@ async fn make(
         }
         Err(error) => Err(error),
     }
-}
-
-/// A definition as the catalog keeps it.
-pub(super) fn to_value(definition: &TableDefinition) -> Result<Value, SqlError> {
-    serde_json::to_value(definition)
-        .map_err(|error| SqlError::execute(format!("the definition cannot be stored: {error}")))
 }
 
 /// The definition of a table, or of the table that holds a materialized view.
@@ -189,7 +183,7 @@ pub(super) async fn drop(session: &Session, statement: &DropObject) -> Result<Ou
         "DROP TABLE" => "table",
         "DROP VIEW" => "view",
         "DROP MATERIALIZED VIEW" => "materialized_view",
-        _ => return drop_catalog(session, statement).await,
+        _ => return super::catalog::drop(session, statement).await,
     };
     let name = session.full_name(&statement.name)?;
     let found = match session.find(&name).await? {
@@ -213,19 +207,6 @@ pub(super) async fn drop(session: &Session, statement: &DropObject) -> Result<Ou
     let change = Change::DropObject { namespace: found.namespace, name };
     session.store.change(change).await.map_err(of_store)?;
     Ok(Outcome::done())
-}
-
-async fn drop_catalog(session: &Session, statement: &DropObject) -> Result<Outcome, SqlError> {
-    let name = ObjectName::new("", statement.name.object());
-    match session.store.find_object(Namespace::Catalog, &name).await.map_err(of_store)? {
-        Some(_) => {
-            let change = Change::DropObject { namespace: Namespace::Catalog, name };
-            session.store.change(change).await.map_err(of_store)?;
-            Ok(Outcome::done())
-        }
-        None if statement.if_exists => Ok(Outcome::done()),
-        None => Err(SqlError::numbered(Stage::Analyze, 5078, format!("Unknown catalog '{}'", name.name))),
-    }
 }
 
 /// `TRUNCATE TABLE`.

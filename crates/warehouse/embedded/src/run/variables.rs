@@ -62,7 +62,7 @@ pub(crate) fn defaults(zone: &str, version: &str) -> BTreeMap<String, String> {
 }
 
 /// `SET …`. Names, character sets and transactions are accepted without effect.
-pub(super) fn set(session: &mut Session, statement: &Set) -> Result<Outcome, SqlError> {
+pub(super) async fn set(session: &mut Session, statement: &Set) -> Result<Outcome, SqlError> {
     for item in &statement.items {
         match item {
             SetItem::Variable { scope, name, value } => {
@@ -90,7 +90,7 @@ pub(super) fn set(session: &mut Session, statement: &Set) -> Result<Outcome, Sql
                     None => session.variables.remove(&key).filter(|_| *scope == SetScope::User),
                 };
             }
-            SetItem::Catalog(name) => super::database::require_default_catalog(name.as_str())?,
+            SetItem::Catalog(name) => super::catalog::require_default(session, name.as_str()).await?,
             SetItem::Names { .. } | SetItem::Other(_) => {}
         }
     }

@@ -1,9 +1,9 @@
 //! A warehouse of one test.
 
-use rockhold_core::{Outcome, Row, SharedClock, SystemClock};
+use rockhold_core::{Namespace, ObjectName, Outcome, Row, SharedClock, SystemClock};
 use rockhold_sql::{Parser, SqlError};
 use rockhold_warehouse_embedded::{Session, SessionOptions};
-use rockhold_warehouse_store::{OpenOptions, Store};
+use rockhold_warehouse_store::{Change, NewObject, OpenOptions, Store};
 use std::sync::Arc;
 use tempfile::TempDir;
 
@@ -57,6 +57,37 @@ impl Bench {
         if let Err(error) = self.execute(sql).await {
             panic!("{sql}\n{error}");
         }
+    }
+
+    /// Runs statements that may be refused.
+    pub(crate) async fn try_run(&mut self, sql: &str) -> Result<(), SqlError> {
+        self.execute(sql).await.map(|_| ())
+    }
+
+    /// The remark of a statement.
+    pub(crate) async fn info(&mut self, sql: &str) -> String {
+        match self.execute(sql).await {
+            Ok(mut outcomes) => match outcomes.pop() {
+                Some(Outcome::Done { info, .. }) => info,
+                other => panic!("{sql}\ngave {other:?}"),
+            },
+            Err(error) => panic!("{sql}\n{error}"),
+        }
+    }
+
+    /// Puts a copy of a catalog into another warehouse, as a restore does.
+    pub(crate) async fn move_object_to(&self, other: &Bench, catalog: &str) {
+        let name = ObjectName::new("", catalog);
+        let found = self.session.store().find_object(Namespace::Catalog, &name).await.unwrap().unwrap();
+        let object = NewObject {
+            namespace: Namespace::Catalog,
+            kind: found.object.kind,
+            name,
+            definition: found.object.definition,
+            state: found.object.state,
+            partitions: Vec::new(),
+        };
+        other.session.store().change(Change::CreateObject(object)).await.unwrap();
     }
 
     /// The error of a statement.

@@ -2,6 +2,7 @@
 
 mod columns;
 mod filter;
+mod functions;
 mod materialized_views;
 mod partitions;
 mod schema;
@@ -12,15 +13,16 @@ pub(crate) use schema::information_schema;
 use super::super::error::of_store;
 use super::super::merge::table::definition_of;
 use super::super::session::{Session, unknown_database};
-use super::table::table_of;
-use rockhold_core::{Namespace, ObjectName, Outcome, Row, Rows};
+use super::catalog;
+use super::definition as read;
+use rockhold_core::{Namespace, Outcome, Row, Rows};
 use rockhold_model::{CatalogDefinition, MaterializedViewDefinition, ViewDefinition};
 use rockhold_sql::ast::{Describe, Show, ShowWhat};
 use rockhold_sql::{
-    SqlError, Stage, show_create_catalog, show_create_materialized_view, show_create_table, show_create_view,
+    SqlError, Stage, show_create_catalog_with, show_create_materialized_view, show_create_table,
+    show_create_view,
 };
 use rockhold_warehouse_store::ObjectInfo;
-use serde::de::DeserializeOwned;
 
 /// A result that is complete.
 pub(super) struct Listing {
@@ -53,7 +55,7 @@ async fn listing(session: &Session, what: &ShowWhat) -> Result<Listing, SqlError
     match what {
         ShowWhat::Databases { catalog } => {
             if let Some(catalog) = catalog {
-                super::database::require_default_catalog(catalog.as_str())?;
+                catalog::require_default(session, catalog.as_str()).await?;
             }
             let mut names: Vec<String> = databases(session).await?;
             names.push(super::INFORMATION_SCHEMA.to_owned());
@@ -62,14 +64,14 @@ async fn listing(session: &Session, what: &ShowWhat) -> Result<Listing, SqlError
         }
         ShowWhat::Tables { full, database } => tables(session, *full, database.as_ref()).await,
         ShowWhat::Views { database } => {
-            let database = database_of(session, database.as_ref())?;
+            let database = database_of(session, database.as_ref()).await?;
             let views =
                 objects(session, &database).await?.into_iter().filter(|o| o.object.kind.as_str() == "view");
             let rows = views.map(|object| vec![Some(object.object.name.name)]).collect();
             Ok(Listing { columns: vec![format!("Views_in_{database}")], rows, named: 0 })
         }
         ShowWhat::MaterializedViews { database } => {
-            materialized_views::show(session, &database_of(session, database.as_ref())?).await
+            materialized_views::show(session, &database_of(session, database.as_ref()).await?).await
         }
         ShowWhat::Partitions { temporary, table } => partitions::show(session, *temporary, table).await,
         ShowWhat::Columns { full, table, database } => {
@@ -82,9 +84,12 @@ async fn listing(session: &Session, what: &ShowWhat) -> Result<Listing, SqlError
             columns::show(session, *full, &name).await
         }
         ShowWhat::CreateTable { name } => create_relation(session, name).await,
-        ShowWhat::CreateView { name } | ShowWhat::CreateMaterializedView { name } => {
+        ShowWhat::CreateView { name } => {
+            let object = session.require(&session.full_name(name)?).await?;
+            super::view::require_view(&object)?;
             create_relation(session, name).await
         }
+        ShowWhat::CreateMaterializedView { name } => create_relation(session, name).await,
         ShowWhat::CreateDatabase { name } => {
             let database = name.object();
             session.require_database(database).await?;
@@ -102,7 +107,9 @@ async fn listing(session: &Session, what: &ShowWhat) -> Result<Listing, SqlError
                 .collect();
             Ok(Listing::new(&["Variable_name", "Value"], rows))
         }
-        ShowWhat::Functions { .. } => functions(session, what).await,
+        ShowWhat::Functions { full, scope, database } => {
+            functions::show(session, *full, *scope, database.as_ref()).await
+        }
         other => server::show(session, other).ok_or_else(|| {
             SqlError::analyze(format!("the embedded warehouse does not run {} statements", other.kind()))
         }),
@@ -115,11 +122,14 @@ async fn databases(session: &Session) -> Result<Vec<String>, SqlError> {
 }
 
 /// The database a statement names, else the session's.
-fn database_of(session: &Session, name: Option<&rockhold_sql::ast::ObjectName>) -> Result<String, SqlError> {
+async fn database_of(
+    session: &Session,
+    name: Option<&rockhold_sql::ast::ObjectName>,
+) -> Result<String, SqlError> {
     match name {
         Some(name) => {
             if let Some(catalog) = name.database() {
-                super::database::require_default_catalog(catalog)?;
+                catalog::require_default(session, catalog).await?;
             }
             Ok(name.object().to_owned())
         }
@@ -151,7 +161,7 @@ async fn tables(
     full: bool,
     database: Option<&rockhold_sql::ast::ObjectName>,
 ) -> Result<Listing, SqlError> {
-    let database = database_of(session, database)?;
+    let database = database_of(session, database).await?;
     let mut found: Vec<(String, &str)> = objects(session, &database)
         .await?
         .into_iter()
@@ -174,13 +184,6 @@ async fn tables(
 /// StarRocks shows materialized views as views.
 fn table_type(kind: &str) -> &'static str {
     if kind == "table" { "BASE TABLE" } else { "VIEW" }
-}
-
-/// The definition of an object of a kind.
-fn read<T: DeserializeOwned>(object: &ObjectInfo) -> Result<T, SqlError> {
-    serde_json::from_value(object.object.definition.clone()).map_err(|error| {
-        SqlError::execute(format!("the definition of '{}' is damaged: {error}", object.object.name))
-    })
 }
 
 async fn create_relation(
@@ -221,62 +224,40 @@ async fn create_relation(
 }
 
 async fn create_catalog(session: &Session, name: &str) -> Result<Listing, SqlError> {
-    let found = session
-        .store
-        .find_object(Namespace::Catalog, &ObjectName::new("", name))
-        .await
-        .map_err(of_store)?
-        .ok_or_else(|| SqlError::numbered(Stage::Analyze, 5078, format!("Unknown catalog '{name}'")))?;
-    let text = show_create_catalog(&read::<CatalogDefinition>(&found)?);
+    let found = catalog::find(session, name).await?.ok_or_else(|| catalog::unknown(name))?;
+    let definition: CatalogDefinition = read(&found)?;
+    let secrets = catalog::secrets(session, &definition).await;
+    let text = show_create_catalog_with(&definition, &secrets);
     Ok(Listing::new(&["Catalog", "Create Catalog"], vec![vec![some(name), Some(text)]]))
 }
 
 async fn catalogs(session: &Session) -> Result<Listing, SqlError> {
     let mut rows = vec![vec![
-        some("default_catalog"),
+        some(catalog::DEFAULT),
         some("Internal"),
         some("An internal catalog contains this cluster's self-managed tables."),
     ]];
-    for object in session.store.list_objects("").await.map_err(of_store)? {
+    for object in catalog::all(session).await? {
         let catalog: CatalogDefinition = read(&object)?;
         let kind = catalog.properties.get("type").cloned().unwrap_or_default();
-        rows.push(vec![Some(catalog.name), Some(kind), Some(catalog.comment)]);
+        rows.push(vec![Some(catalog.name), some(capital(&kind)), Some(catalog.comment)]);
     }
     Ok(Listing::new(&["Catalog", "Type", "Comment"], rows))
 }
 
-async fn functions(session: &Session, what: &ShowWhat) -> Result<Listing, SqlError> {
-    let ShowWhat::Functions { full, scope: None, database } = what else {
-        return Ok(Listing::new(&["Function Name"], Vec::new()));
-    };
-    let database = database_of(session, database.as_ref())?;
-    let objects = session.store.list_objects(&database).await.map_err(of_store)?;
-    let mut names: Vec<String> = Vec::new();
-    for object in objects.into_iter().filter(|object| object.namespace == Namespace::Function) {
-        let name = object.object.name.name;
-        // Overloads carry their signature behind the name.
-        names.push(if *full { name } else { name.split('(').next().unwrap_or_default().to_owned() });
-    }
-    names.dedup();
-    if *full {
-        let rows =
-            names.into_iter().map(|name| vec![Some(name), some(""), some(""), some(""), some("")]).collect();
-        let columns = ["Signature", "Return Type", "Function Type", "Intermediate Type", "Properties"];
-        return Ok(Listing::new(&columns, rows));
-    }
-    Ok(Listing::new(&["Function Name"], names.into_iter().map(|name| vec![Some(name)]).collect()))
+/// StarRocks's word for a type of catalog: `Hive`.
+fn capital(word: &str) -> String {
+    let mut letters = word.chars();
+    letters.next().map(|first| first.to_uppercase().chain(letters).collect()).unwrap_or_default()
 }
 
 /// Runs a DESC.
 pub(super) async fn describe(session: &Session, statement: &Describe) -> Result<Outcome, SqlError> {
     let listing = match statement {
-        Describe::Table { name, .. } => {
-            let name = session.full_name(name)?;
-            columns::describe(&table_of(session, &name).await?)
-        }
+        Describe::Table { name, .. } => columns::show(session, false, name).await?,
         Describe::Files(properties) => {
             let pairs: Vec<(String, String)> = properties.effective().into_iter().collect();
-            columns::of_files(&pairs).await?
+            columns::of_files(session, &pairs).await?
         }
     };
     let names: Vec<&str> = listing.columns.iter().map(String::as_str).collect();

@@ -5,6 +5,7 @@ use super::super::super::load::sorted::bucket_count;
 use super::super::super::merge::table::definition_of;
 use super::super::super::session::Session;
 use super::super::super::value::types::{described, from_arrow};
+use super::super::{definition, view};
 use super::columns::default_text;
 use super::partitions::{byte_size, list_text, local_time};
 use super::{databases, materialized_views, objects, table_type};
@@ -12,7 +13,9 @@ use arrow::array::{ArrayRef, Int64Array, RecordBatch, StringArray};
 use arrow::datatypes::{DataType as ArrowType, Field, Schema};
 use datafusion::catalog::{MemTable, TableProvider};
 use rockhold_core::KindId;
-use rockhold_model::{KeyModel, PartitionValue, TableDefinition};
+use rockhold_model::{
+    Column, DataType, KeyModel, PartitionValue, TableDefinition, ViewDefinition, ViewSecurity,
+};
 use rockhold_sql::SqlError;
 use rockhold_sql::analyze::{range_key_types, range_text};
 use rockhold_warehouse_store::ObjectInfo;
@@ -20,7 +23,7 @@ use std::sync::Arc;
 
 /// The tables there are.
 pub(super) const TABLES: &[&str] =
-    &["columns", "materialized_views", "partitions_meta", "schemata", "tables", "tables_config"];
+    &["columns", "materialized_views", "partitions_meta", "schemata", "tables", "tables_config", "views"];
 
 /// A value of a row.
 enum Value {
@@ -56,26 +59,50 @@ impl From<Option<String>> for Value {
 /// One row: names of columns with their values, all of them.
 type Record = Vec<(&'static str, Value)>;
 
+/// The columns that hold numbers.
+const NUMERIC: &[&str] = &[
+    "BUCKETS",
+    "CHARACTER_MAXIMUM_LENGTH",
+    "CHARACTER_OCTET_LENGTH",
+    "DATA_LENGTH",
+    "DISTRIBUTE_BUCKET",
+    "IS_TEMP",
+    "NEXT_VERSION",
+    "NUMERIC_PRECISION",
+    "NUMERIC_SCALE",
+    "ORDINAL_POSITION",
+    "PARTITION_ID",
+    "REPLICATION_NUM",
+    "ROW_COUNT",
+    "TABLE_ID",
+    "TABLE_ROWS",
+    "VISIBLE_VERSION",
+];
+
 /// A table of information_schema as it is now; `None` for an unknown name.
+/// Without rows where only its columns are wanted.
 pub(crate) async fn information_schema(
     session: &Session,
     name: &str,
+    with_rows: bool,
 ) -> Result<Option<Arc<dyn TableProvider>>, SqlError> {
     let rows = match name {
+        _ if !TABLES.contains(&name) => return Ok(None),
+        _ if !with_rows => (Vec::new(), example(name)),
         "schemata" => {
             let mut rows = Vec::new();
             for database in databases(session).await? {
                 rows.push(schema_row(&database));
             }
             rows.push(schema_row(super::super::INFORMATION_SCHEMA));
-            (rows, schema_row(""))
+            (rows, example(name))
         }
         "tables" => {
             let mut rows = Vec::new();
             for object in all(session).await? {
                 rows.push(table_row(session, &object).await?);
             }
-            (rows, empty_table_row())
+            (rows, example(name))
         }
         "tables_config" => {
             let mut rows = Vec::new();
@@ -86,8 +113,22 @@ pub(crate) async fn information_schema(
         }
         "columns" => {
             let mut rows = Vec::new();
-            for (object, table) in &stored(session).await? {
-                rows.extend(column_rows(object, table));
+            for object in &all(session).await? {
+                if object.object.kind == KindId::VIEW {
+                    // One that no longer fits its tables has no columns to show.
+                    let columns = Box::pin(view::columns(session, object)).await.unwrap_or_default();
+                    let columns = columns.iter().enumerate();
+                    rows.extend(columns.map(|(at, column)| column_row(object, at, column, "")));
+                } else if has_rows(object) {
+                    rows.extend(column_rows(object, &definition_of(&object.object).map_err(of_query)?));
+                }
+            }
+            (rows, Vec::new())
+        }
+        "views" => {
+            let mut rows = Vec::new();
+            for object in all(session).await?.iter().filter(|o| o.object.kind == KindId::VIEW) {
+                rows.push(view_row(object, &definition(object)?));
             }
             (rows, Vec::new())
         }
@@ -122,16 +163,30 @@ async fn all(session: &Session) -> Result<Vec<ObjectInfo>, SqlError> {
     Ok(found)
 }
 
+/// Whether an object has rows of its own.
+fn has_rows(object: &ObjectInfo) -> bool {
+    [KindId::TABLE, KindId::MATERIALIZED_VIEW].contains(&object.object.kind)
+}
+
 /// The objects that have rows, each with the table that holds them.
 async fn stored(session: &Session) -> Result<Vec<(ObjectInfo, TableDefinition)>, SqlError> {
     let objects = all(session).await?.into_iter();
     objects
-        .filter(|object| [KindId::TABLE, KindId::MATERIALIZED_VIEW].contains(&object.object.kind))
+        .filter(has_rows)
         .map(|object| {
             let table = definition_of(&object.object).map_err(of_query)?;
             Ok((object, table))
         })
         .collect()
+}
+
+/// A row of the tables that have one for this.
+fn example(name: &str) -> Record {
+    match name {
+        "schemata" => schema_row(""),
+        "tables" => empty_table_row(),
+        _ => Vec::new(),
+    }
 }
 
 /// Columns of a table without rows.
@@ -141,6 +196,7 @@ fn columns_of(name: &str) -> &'static [&'static str] {
         "columns" => COLUMNS,
         "materialized_views" => materialized_views::SCHEMA_COLUMNS,
         "partitions_meta" => PARTITIONS,
+        "views" => VIEWS,
         _ => &[],
     }
 }
@@ -156,14 +212,15 @@ fn provider(rows: Vec<Record>, example: Record, name: &str) -> Result<Arc<dyn Ta
     let mut arrays: Vec<ArrayRef> = Vec::new();
     for (at, name) in names.iter().enumerate() {
         let values: Vec<&Value> = rows.iter().filter_map(|row| row.get(at).map(|(_, value)| value)).collect();
-        let numeric = values.iter().any(|value| matches!(value, Value::Number(_)));
+        let numeric = NUMERIC.contains(name);
         let array: ArrayRef = if numeric {
             Arc::new(
                 values
                     .iter()
                     .map(|value| match value {
                         Value::Number(number) => i64::try_from(*number).ok(),
-                        _ => None,
+                        Value::Text(digits) => digits.parse().ok(),
+                        Value::Null => None,
                     })
                     .collect::<Int64Array>(),
             )
@@ -243,8 +300,11 @@ async fn table_row(session: &Session, object: &ObjectInfo) -> Result<Record, Sql
     let name = &object.object.name;
     let comment = object.object.definition.get("comment").and_then(|c| c.as_str()).unwrap_or_default();
     let partitions = session.store.list_partitions(name).await.map_err(of_store)?;
-    let sum =
-        |value: fn(&rockhold_warehouse_store::PartitionInfo) -> u64| Some(partitions.iter().map(value).sum());
+    // A view has no rows of its own.
+    let stored = object.object.kind != KindId::VIEW;
+    let sum = |value: fn(&rockhold_warehouse_store::PartitionInfo) -> u64| {
+        stored.then(|| partitions.iter().map(value).sum())
+    };
     Ok(tables_record(
         &name.database,
         &name.name,
@@ -328,61 +388,88 @@ const COLUMNS: &[&str] = &[
 ];
 
 fn column_rows(object: &ObjectInfo, table: &TableDefinition) -> Vec<Record> {
-    use rockhold_model::DataType;
     let key = match table.key_model {
         KeyModel::Duplicate => "DUP",
         KeyModel::Aggregate => "AGG",
         KeyModel::Unique => "UNI",
         KeyModel::Primary => "PRI",
     };
-    table
-        .visible_columns()
-        .enumerate()
-        .map(|(at, column)| {
-            let length = match column.data_type {
-                DataType::Char(length) | DataType::Varchar(length) => Value::Number(length.into()),
-                _ => Value::Null,
-            };
-            let octets = match column.data_type {
-                DataType::Char(length) | DataType::Varchar(length) => Value::Number(length.into()),
-                _ => Value::Null,
-            };
-            let (precision, scale) = match column.data_type {
-                DataType::Decimal { precision, scale } => {
-                    (Value::Number(precision.into()), Value::Number(scale.into()))
-                }
-                _ => (Value::Null, Value::Null),
-            };
-            let text = column.data_type.is_text();
-            let values: Vec<Value> = vec![
-                "def".into(),
-                object.object.name.database.as_str().into(),
-                table.name.as_str().into(),
-                column.name.as_str().into(),
-                u64::try_from(at + 1).unwrap_or(0).into(),
-                default_text(column).into(),
-                if column.nullable { "YES" } else { "NO" }.into(),
-                column.data_type.base_name().to_lowercase().into(),
-                length,
-                octets,
-                precision,
-                scale,
-                Value::Null,
-                if text { "utf8".into() } else { Value::Null },
-                if text { "utf8_general_ci".into() } else { Value::Null },
-                column.data_type.to_string().into(),
-                if column.key { key.into() } else { "".into() },
-                if column.auto_increment { "auto_increment".into() } else { "".into() },
-                "".into(),
-                column.comment.as_str().into(),
-                Value::Null,
-                Value::Null,
-                column.generated.clone().into(),
-                Value::Null,
-            ];
-            COLUMNS.iter().copied().zip(values).collect()
-        })
-        .collect()
+    table.visible_columns().enumerate().map(|(at, column)| column_row(object, at, column, key)).collect()
+}
+
+/// A column at its position, from 0; `key` is the word for key columns.
+fn column_row(object: &ObjectInfo, at: usize, column: &Column, key: &'static str) -> Record {
+    let length = || match column.data_type {
+        DataType::Char(length) | DataType::Varchar(length) => Value::Number(length.into()),
+        _ => Value::Null,
+    };
+    let (precision, scale) = match column.data_type {
+        DataType::Decimal { precision, scale } => {
+            (Value::Number(precision.into()), Value::Number(scale.into()))
+        }
+        _ => (Value::Null, Value::Null),
+    };
+    let text = column.data_type.is_text();
+    let values: Vec<Value> = vec![
+        "def".into(),
+        object.object.name.database.as_str().into(),
+        object.object.name.name.as_str().into(),
+        column.name.as_str().into(),
+        u64::try_from(at + 1).unwrap_or(0).into(),
+        default_text(column).into(),
+        if column.nullable { "YES" } else { "NO" }.into(),
+        column.data_type.base_name().to_lowercase().into(),
+        length(),
+        length(),
+        precision,
+        scale,
+        Value::Null,
+        if text { "utf8".into() } else { Value::Null },
+        if text { "utf8_general_ci".into() } else { Value::Null },
+        column.data_type.to_string().into(),
+        if column.key { key.into() } else { "".into() },
+        if column.auto_increment { "auto_increment".into() } else { "".into() },
+        "".into(),
+        column.comment.as_str().into(),
+        Value::Null,
+        Value::Null,
+        column.generated.clone().into(),
+        Value::Null,
+    ];
+    COLUMNS.iter().copied().zip(values).collect()
+}
+
+const VIEWS: &[&str] = &[
+    "TABLE_CATALOG",
+    "TABLE_SCHEMA",
+    "TABLE_NAME",
+    "VIEW_DEFINITION",
+    "CHECK_OPTION",
+    "IS_UPDATABLE",
+    "DEFINER",
+    "SECURITY_TYPE",
+    "CHARACTER_SET_CLIENT",
+    "COLLATION_CONNECTION",
+];
+
+fn view_row(object: &ObjectInfo, view: &ViewDefinition) -> Record {
+    let security = match view.security {
+        ViewSecurity::None => "",
+        ViewSecurity::Invoker => "INVOKER",
+    };
+    let values: Vec<Value> = vec![
+        "def".into(),
+        object.object.name.database.as_str().into(),
+        object.object.name.name.as_str().into(),
+        view.query.as_str().into(),
+        "NONE".into(),
+        "NO".into(),
+        "".into(),
+        security.into(),
+        "utf8".into(),
+        "utf8_general_ci".into(),
+    ];
+    VIEWS.iter().copied().zip(values).collect()
 }
 
 const PARTITIONS: &[&str] = &[
