@@ -18,6 +18,42 @@ pub(crate) struct Args {
 pub(crate) enum Command {
     /// Run SQL statements.
     Sql(Sql),
+    /// Take along the keys that encrypt secrets.
+    #[command(subcommand)]
+    Key(Key),
+}
+
+/// Secrets of external catalogs and functions travel encrypted inside
+/// snapshots; another warehouse reads them once it has the keys.
+#[derive(Debug, Subcommand)]
+pub(crate) enum Key {
+    /// Write the keys to a file or to standard output. Keep them as safe as the secrets.
+    Export {
+        #[command(flatten)]
+        place: KeyPlace,
+        /// The file to write, readable for its owner only; it must not exist yet.
+        #[arg(short, long, value_name = "FILE")]
+        output: Option<PathBuf>,
+    },
+    /// Add keys that were exported from another warehouse.
+    Import {
+        #[command(flatten)]
+        place: KeyPlace,
+        /// The file with the keys; `-` for standard input.
+        #[arg(value_name = "FILE")]
+        file: PathBuf,
+    },
+}
+
+/// Which warehouse.
+#[derive(Debug, ClapArgs)]
+pub(crate) struct KeyPlace {
+    /// The warehouse's directory.
+    #[arg(long, value_name = "DIR", env = "ROCKHOLD_DATA", default_value = "rockhold-data")]
+    pub(crate) data: PathBuf,
+    /// The file with the warehouse's keys; by default inside the directory.
+    #[arg(long, value_name = "FILE", env = "ROCKHOLD_KEY_FILE")]
+    pub(crate) key_file: Option<PathBuf>,
 }
 
 /// Run SQL statements in order. BACKUP and RESTORE wait for their job.

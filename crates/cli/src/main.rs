@@ -2,6 +2,7 @@
 
 mod args;
 mod exit;
+mod key;
 mod output;
 mod progress;
 mod run;

@@ -9,7 +9,10 @@ use std::time::Duration;
 
 /// Runs the command; gives the exit code.
 pub(crate) async fn run(args: Args) -> u8 {
-    let Command::Sql(sql) = args.command;
+    let sql = match args.command {
+        Command::Sql(sql) => sql,
+        Command::Key(key) => return crate::key::run(key).await,
+    };
     let text = match read_input(&sql) {
         Ok(text) => text,
         Err(message) => {

@@ -195,3 +195,58 @@ fn no_secret_reaches_output_or_the_directory_in_clear() {
         }
     }
 }
+
+#[test]
+fn keys_are_taken_from_one_warehouse_to_another() {
+    let place = Place::new();
+    let key = |data: &str, args: &[&str]| {
+        let mut command = Command::new(env!("CARGO_BIN_EXE_rockhold"));
+        command.arg("key").arg(args[0]).arg("--data").arg(place.path(data)).args(&args[1..]);
+        command.output().unwrap()
+    };
+    let sql = |data: &str, text: &str| {
+        let mut command = Command::new(env!("CARGO_BIN_EXE_rockhold"));
+        command.args(["sql", "--data"]).arg(place.path(data)).args(["-e", text]).output().unwrap()
+    };
+    let catalog = |name: &str| {
+        format!(
+            "CREATE EXTERNAL CATALOG {name} PROPERTIES ('type' = 'es', 'hosts' = 'http://h:1', 'user' = 'u', 'password' = 'abcdefghijklmnop')"
+        )
+    };
+    let missing = key("a", &["export"]);
+    assert_eq!(code(&missing), Some(1), "there is no warehouse");
+    assert!(!place.path("a").exists());
+    for data in ["a", "b"] {
+        let made = sql(data, &catalog(data));
+        assert_eq!(code(&made), Some(0), "{}", err(&made));
+    }
+    let file = place.path("a.keys");
+    let file = file.to_str().unwrap();
+    let exported = key("a", &["export", "--output", file]);
+    assert_eq!((code(&exported), out(&exported)), (Some(0), String::new()), "{}", err(&exported));
+    let text = std::fs::read_to_string(file).unwrap();
+    assert!(text.starts_with("rockhold-key-1 ") && text.lines().count() == 1);
+    assert_eq!(out(&key("a", &["export"])), text);
+    #[cfg(unix)]
+    {
+        use std::os::unix::fs::PermissionsExt;
+        assert_eq!(std::fs::metadata(file).unwrap().permissions().mode() & 0o777, 0o600);
+    }
+    let again = key("a", &["export", "-o", file]);
+    assert_eq!(code(&again), Some(1), "no file is overwritten");
+
+    let imported = key("b", &["import", file]);
+    assert_eq!((code(&imported), err(&imported)), (Some(0), "1 keys added, 0 were known\n".to_string()));
+    assert_eq!(err(&key("b", &["import", file])), "0 keys added, 1 were known\n");
+    let both = out(&key("b", &["export"]));
+    assert!(both.ends_with(&text) && both.lines().count() == 2);
+    let garbage = place.path("garbage");
+    std::fs::write(&garbage, "nothing of use\n").unwrap();
+    let refused = key("b", &["import", garbage.to_str().unwrap()]);
+    assert_eq!(code(&refused), Some(1));
+    let said = err(&refused);
+    assert!(said.lines().count() == 1 && said.contains("line 1 is no key"), "{said}");
+    assert_eq!(out(&key("b", &["export"])), both);
+    let shown = sql("b", "SHOW CREATE CATALOG b");
+    assert!(out(&shown).contains("ab******op"), "{}", out(&shown));
+}

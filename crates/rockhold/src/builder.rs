@@ -1,11 +1,12 @@
 //! Putting everything together.
 
+use crate::layered::Layered;
 use crate::{Session, object_types};
-use rockhold_core::{JobRecord, RepositoryFactory, Result};
+use rockhold_core::{JobRecord, RepositoryFactory, Result, Secret};
 use rockhold_engine::{Engine, EngineBuilder, EngineConfig, JobHandle};
 use rockhold_layers::Layers;
 use rockhold_sql::SqlError;
-use rockhold_warehouse_store::{OpenOptions, Store};
+use rockhold_warehouse_store::{ImportedKeys, OpenOptions, Store};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
@@ -15,6 +16,8 @@ use std::time::Duration;
 pub struct Rockhold {
     engine: Engine,
     store: Store,
+    /// What FILES and the files of functions reach, below all layers.
+    storage: Vec<Arc<dyn RepositoryFactory>>,
 }
 
 /// Opens the embedded warehouse of a directory.
@@ -43,7 +46,27 @@ impl Rockhold {
     /// When the query engine cannot be set up with its limits.
     pub fn session(&self) -> Result<Session, SqlError> {
         let sql = rockhold_warehouse_embedded::Session::new(self.store.clone())?;
+        let sql = sql.storage(self.storage.iter().cloned());
         Ok(Session { engine: self.engine.clone(), sql })
+    }
+
+    /// The keys that encrypt secrets, as a key file has them: whoever has them
+    /// can read the secrets in the snapshots of this warehouse.
+    ///
+    /// # Errors
+    /// `Unauthenticated` when the warehouse has no key yet.
+    pub async fn export_keys(&self) -> Result<Secret> {
+        self.store.export_keys().await
+    }
+
+    /// Adds the keys of another warehouse, so that secrets in its snapshots can
+    /// be read here.
+    ///
+    /// # Errors
+    /// `InvalidInput` for a text that holds no keys; `Conflict` when another
+    /// process writes to the directory.
+    pub async fn import_keys(&self, keys: &Secret) -> Result<ImportedKeys> {
+        self.store.import_keys(keys).await
     }
 
     /// The engine.
@@ -131,40 +154,33 @@ impl RockholdBuilder {
         let store = Store::open(&dir, options).await?;
         let mut builder = EngineBuilder::new(Arc::new(store.clone()), Arc::new(store.clone()))
             .config(self.config)
-            .storage(Arc::new(rockhold_storage_fs::FsFactory))?
             .layer(|repository, limiter| {
                 limiter.into_iter().fold(Layers::standard(), Layers::limit).around(repository)
             });
         for (codec, writer) in types {
             builder = builder.object_type(codec, writer)?;
         }
+        let mut vendors: Vec<Arc<dyn RepositoryFactory>> = vec![Arc::new(rockhold_storage_fs::FsFactory)];
         #[cfg(feature = "s3")]
-        {
-            builder = builder.storage(Arc::new(rockhold_storage_s3::S3Factory::default()))?;
-        }
+        vendors.push(Arc::new(rockhold_storage_s3::S3Factory::default()));
         #[cfg(feature = "oss")]
-        {
-            builder = builder.storage(Arc::new(rockhold_storage_oss::OssFactory::default()))?;
-        }
+        vendors.push(Arc::new(rockhold_storage_oss::OssFactory::default()));
         #[cfg(feature = "cos")]
-        {
-            builder = builder.storage(Arc::new(rockhold_storage_cos::CosFactory::default()))?;
-        }
+        vendors.push(Arc::new(rockhold_storage_cos::CosFactory::default()));
         #[cfg(feature = "obs")]
-        {
-            builder = builder.storage(Arc::new(rockhold_storage_obs::ObsFactory::default()))?;
-        }
+        vendors.push(Arc::new(rockhold_storage_obs::ObsFactory::default()));
         #[cfg(feature = "gcs")]
-        {
-            builder = builder.storage(Arc::new(rockhold_storage_gcs::GcsFactory))?;
-        }
+        vendors.push(Arc::new(rockhold_storage_gcs::GcsFactory));
         #[cfg(feature = "hdfs")]
-        {
-            builder = builder.storage(Arc::new(rockhold_storage_hdfs::HdfsFactory))?;
+        vendors.push(Arc::new(rockhold_storage_hdfs::HdfsFactory));
+        vendors.extend(self.storage);
+        for factory in &vendors {
+            builder = builder.storage(factory.clone())?;
         }
-        for factory in self.storage {
-            builder = builder.storage(factory)?;
-        }
-        Ok(Rockhold { engine: builder.build(), store })
+        // These can only be read, so they are no place for repositories.
+        #[cfg(feature = "http")]
+        vendors.push(Arc::new(rockhold_storage_http::HttpFactory));
+        let storage = vendors.into_iter().map(|factory| Arc::new(Layered(factory)) as _).collect();
+        Ok(Rockhold { engine: builder.build(), store, storage })
     }
 }

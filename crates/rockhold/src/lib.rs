@@ -23,15 +23,17 @@
 //! some of them, use [`EngineBuilder`] with the adapters of your choice.
 
 mod builder;
+mod layered;
 mod object_types;
 mod session;
 mod text;
 
 pub use builder::{Rockhold, RockholdBuilder};
-pub use rockhold_core::{Error, JobRecord, JsonShape, Outcome, ResultColumn, Row, Rows};
+pub use rockhold_core::{Error, JobRecord, JsonShape, Outcome, ResultColumn, Row, Rows, Secret};
 pub use rockhold_engine::{
     Engine, EngineBuilder, EngineConfig, JobDetail, JobHandle, ProgressCounts, job_status,
 };
 pub use rockhold_sql::SqlError;
+pub use rockhold_warehouse_store::ImportedKeys;
 pub use session::{Executed, Session, is_locked, sql_error};
 pub use text::{CheckLine, StatementText, check, statements};
