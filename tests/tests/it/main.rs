@@ -4,6 +4,7 @@
 
 mod main_job;
 mod materialized_views;
+mod objects;
 mod restore_rules;
 mod statements;
 mod support;

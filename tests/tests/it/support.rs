@@ -33,13 +33,14 @@ impl Place {
 
 /// A session of an open warehouse, which stays open with it.
 pub(crate) struct TestWarehouse {
+    pub(crate) rockhold: Rockhold,
     pub(crate) session: Session,
 }
 
 impl TestWarehouse {
     pub(crate) async fn open(dir: &Path) -> Self {
         let rockhold = Rockhold::embedded(dir).time_zone("UTC").open().await.unwrap();
-        Self { session: rockhold.session().unwrap() }
+        Self { session: rockhold.session().unwrap(), rockhold }
     }
 
     /// Runs statements, waits for jobs, and gives the rows of the last one.
