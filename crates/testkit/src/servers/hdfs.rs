@@ -258,6 +258,10 @@ impl Cluster {
             ("dfs.datanode.http.address", loopback.into()),
             ("dfs.datanode.hostname", "localhost".into()),
             ("dfs.replication", "1".into()),
+            // Room for a whole block is set aside for each file that is written,
+            // and for ten minutes for one whose writer went away.
+            ("dfs.blocksize", "8388608".into()),
+            ("dfs.namenode.redundancy.considerLoad", "false".into()),
             ("dfs.namenode.fs-limits.min-block-size", "1048576".into()),
             ("dfs.namenode.safemode.extension", "0".into()),
             ("dfs.namenode.datanode.registration.ip-hostname-check", "false".into()),

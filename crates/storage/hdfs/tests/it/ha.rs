@@ -1,6 +1,6 @@
 //! Two NameNodes: one active, one in standby.
 
-use crate::support::{fresh_path, impatient, key, line, open, put, read, refused};
+use crate::support::{fresh_path, impatient, key, line, open, own, put, read, refused};
 use bytes::Bytes;
 use futures::future::join_all;
 use rockhold_core::{CreateRequest, ErrorKind, ObjectWriter, Result, SharedRepository};
@@ -8,7 +8,7 @@ use rockhold_layers::{Layers, RetryPolicy, Timeouts};
 use rockhold_storage_hdfs::HdfsConfig;
 use rockhold_testkit::{
     must,
-    servers::{Running, hdfs::make_active, own},
+    servers::{Running, hdfs::make_active},
 };
 use std::time::Duration;
 
@@ -32,9 +32,8 @@ fn patient(repository: SharedRepository) -> SharedRepository {
 /// takes long to start, so they share one.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn writers_and_readers_survive_failovers_deaths_and_hangs() {
-    let Some(mut cluster) = own("hdfs-ha", "writers_and_readers_survive_failovers_deaths_and_hangs") else {
-        return;
-    };
+    let test = "writers_and_readers_survive_failovers_deaths_and_hangs";
+    let Some((mut cluster, _alone)) = own("hdfs-ha", test).await else { return };
     a_standby_alone_is_told(&cluster).await;
     blanks_and_order_do_not_matter(&cluster).await;
     a_graceful_failover_goes_unnoticed(&cluster).await;

@@ -6,7 +6,7 @@ use rockhold_core::{Error, Key, ObjectMeta, PutRequest, Repository, Result, Shar
 use rockhold_storage_hdfs::{HdfsConfig, HdfsRepository};
 use rockhold_testkit::{
     must,
-    servers::{Service, service},
+    servers::{self, Running, Service, service},
 };
 use std::{
     process::Command,
@@ -16,10 +16,20 @@ use std::{
     },
     time::Duration,
 };
+use tokio::sync::{Mutex, MutexGuard};
 
 /// The shared cluster.
 pub(crate) fn simple(test: &str) -> Option<Service> {
     service("hdfs", test)
+}
+
+/// A cluster to hurt, one at a time: each is several Java machines, whose start
+/// would make the others miss their time limits.
+pub(crate) async fn own(name: &str, test: &str) -> Option<(Running, MutexGuard<'static, ()>)> {
+    static ONE_AT_A_TIME: Mutex<()> = Mutex::const_new(());
+    let alone = ONE_AT_A_TIME.lock().await;
+    let cluster = tokio::task::block_in_place(|| servers::own(name, test))?;
+    Some((cluster, alone))
 }
 
 /// A directory that no other test uses.
@@ -51,7 +61,7 @@ pub(crate) async fn refused(config: HdfsConfig) -> Error {
 
 /// Short limits, so that what hangs is noticed soon.
 pub(crate) fn impatient(config: HdfsConfig) -> HdfsConfig {
-    config.limits(Duration::from_secs(3), Duration::from_secs(20), Duration::from_secs(8))
+    config.limits(Duration::from_secs(4), Duration::from_secs(20), Duration::from_secs(10))
 }
 
 /// A plain client, beside the adapter.
