@@ -34,6 +34,7 @@ mod kinds;
 mod lexer;
 mod names_in_query;
 mod parser;
+mod query_scopes;
 mod show_create;
 mod span;
 mod stored_query;

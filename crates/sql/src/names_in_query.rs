@@ -8,11 +8,12 @@ use std::collections::{HashMap, HashSet};
 use std::ops::ControlFlow;
 
 use sqlparser::ast::{
-    Expr, ObjectNamePart, Query, Select, SelectItem, SelectItemQualifiedWildcardKind, TableFactor, Visit,
-    Visitor,
+    Expr, ObjectNamePart, Query, Select, SelectItem, SelectItemQualifiedWildcardKind, SetExpr, TableAlias,
+    TableFactor, Visit, Visitor,
 };
 
 use crate::ast::{Ident, ObjectName, is_plain, quote_ident};
+use crate::query_scopes::QueryScopes;
 use crate::{SqlError, Token, TokenKind, parse_query, tokenize};
 
 /// The tables, views and materialized views that a query names, in the order
@@ -40,12 +41,13 @@ pub fn rename_in_query(
 }
 
 /// The names inside one query and where they stand.
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, Default)]
 pub struct QueryNames {
+    /// As they were found; `order` has them as they stand.
     tables: Vec<Table>,
+    order: Vec<usize>,
     functions: Vec<ObjectName>,
-    /// What stands before columns.
-    qualifiers: Vec<ObjectName>,
+    scopes: QueryScopes,
     /// WITH clauses in force somewhere: each name, in lower case, and the one
     /// before it.
     clauses: Vec<(String, Option<usize>)>,
@@ -54,16 +56,8 @@ pub struct QueryNames {
 #[derive(Debug, Clone)]
 struct Table {
     name: ObjectName,
-    alias: Option<String>,
     /// The last of the WITH clauses in force here.
     clause: Option<usize>,
-}
-
-impl Table {
-    /// What columns of it can be qualified with, in lower case.
-    fn exposed(&self) -> String {
-        self.alias.as_deref().unwrap_or(self.name.object()).to_lowercase()
-    }
 }
 
 impl QueryNames {
@@ -84,25 +78,23 @@ impl QueryNames {
             tokens: &tokens,
             places,
             scopes: Vec::new(),
-            found: QueryNames {
-                tables: Vec::new(),
-                functions: Vec::new(),
-                qualifiers: Vec::new(),
-                clauses: Vec::new(),
-            },
+            selects: Vec::new(),
+            found: QueryNames::default(),
         };
         let _: ControlFlow<()> = tree.visit(&mut reader);
         let mut found = reader.found;
-        found.tables.sort_by_key(|table| table.name.span().start);
-        in_order(&mut found.functions);
-        in_order(&mut found.qualifiers);
+        found.order = (0..found.tables.len()).collect();
+        let start = |at: &usize| found.tables.get(*at).map_or(0, |table| table.name.span().start);
+        found.order.sort_by_key(start);
+        found.functions.sort_by_key(|name| name.span().start);
+        found.functions.dedup_by_key(|name| name.span().start);
         Ok(found)
     }
 
     /// The tables, views and materialized views that are named, each time that
     /// they are.
     pub fn tables(&self) -> impl Iterator<Item = &ObjectName> {
-        self.tables.iter().map(|table| &table.name)
+        self.order.iter().filter_map(|at| self.tables.get(*at)).map(|table| &table.name)
     }
 
     /// The functions that are called, those of the warehouse itself among them.
@@ -131,45 +123,27 @@ impl QueryNames {
                 table(&old.name, &is_clause).filter(|new| !same(new, &old.name))
             })
             .collect();
-        // What stands before columns afterwards, and before: two tables that could
-        // be told apart must stay so. Equal names before lie in queries of their own.
-        let mut exposed: HashMap<String, HashSet<String>> = HashMap::new();
-        for (table, new) in self.tables.iter().zip(&new_names) {
-            let shown = match &table.alias {
-                Some(alias) => alias,
-                None => new.as_ref().unwrap_or(&table.name).object(),
-            };
-            exposed.entry(shown.to_lowercase()).or_default().insert(table.exposed());
-        }
+        let kept = self.scopes.kept_as_alias(&new_names);
         let mut edits: Vec<Edit> = Vec::new();
-        // By their own name: unaliased tables, and what they become.
-        let mut followed: HashMap<&str, Vec<(&ObjectName, &ObjectName)>> = HashMap::new();
-        for (table, new) in self.tables.iter().zip(&new_names) {
+        for (at, (table, new)) in self.tables.iter().zip(&new_names).enumerate() {
             let Some(new) = new else { continue };
-            let name = table.name.object();
-            let meant = exposed.get(&new.object().to_lowercase());
-            let taken = meant.is_some_and(|tables| tables.iter().any(|other| *other != table.exposed()));
-            if table.alias.is_none() && new.object() != name && taken {
-                edit(&table.name, new, &mut edits);
-                let end = table.name.span().end;
-                edits.push((end..end, format!(" AS {}", quote_ident(name))));
-                continue;
-            }
             edit(&table.name, new, &mut edits);
-            let known = followed.entry(name).or_default();
-            if table.alias.is_none() && !known.iter().any(|(old, _)| same(old, &table.name)) {
-                known.push((&table.name, new));
+            if kept.contains(&at) {
+                let end = table.name.span().end;
+                edits.push((end..end, format!(" AS {}", quote_ident(table.name.object()))));
             }
         }
-        for qualifier in &self.qualifiers {
-            let candidates = followed.get(qualifier.object()).into_iter().flatten();
-            let Some((_, new)) = candidates.into_iter().find(|(old, _)| ends_with(old, qualifier)) else {
-                continue;
+        for (qualifier, at) in self.scopes.qualifiers_of_tables() {
+            let Some(new) = new_names.get(at).and_then(Option::as_ref) else { continue };
+            // A qualifier says no more of the name than it did, and an alias has no database.
+            let parts = match kept.contains(&at) {
+                true => qualifier.parts.last().cloned().into_iter().collect(),
+                false => {
+                    let skipped = new.parts.len().saturating_sub(qualifier.parts.len());
+                    new.parts.iter().skip(skipped).cloned().collect()
+                }
             };
-            // A qualifier says no more of the name than it did.
-            let skipped = new.parts.len().saturating_sub(qualifier.parts.len());
-            let new = ObjectName { parts: new.parts.iter().skip(skipped).cloned().collect() };
-            edit(qualifier, &new, &mut edits);
+            edit(&qualifier, &ObjectName { parts }, &mut edits);
         }
         for name in &self.functions {
             if let Some(new) = function(name).filter(|new| !same(new, name)) {
@@ -190,11 +164,6 @@ impl QueryNames {
         }
         false
     }
-}
-
-fn in_order(names: &mut Vec<ObjectName>) {
-    names.sort_by_key(|name| name.span().start);
-    names.dedup_by_key(|name| name.span().start);
 }
 
 /// A stretch of the text and what takes its place.
@@ -234,11 +203,11 @@ fn edited(text: &str, mut edits: Vec<Edit>) -> String {
     out
 }
 
-fn same(a: &ObjectName, b: &ObjectName) -> bool {
+pub(crate) fn same(a: &ObjectName, b: &ObjectName) -> bool {
     a.parts.len() == b.parts.len() && ends_with(a, b)
 }
 
-fn ends_with(name: &ObjectName, tail: &ObjectName) -> bool {
+pub(crate) fn ends_with(name: &ObjectName, tail: &ObjectName) -> bool {
     let skipped = name.parts.len().checked_sub(tail.parts.len());
     skipped.is_some_and(|skipped| {
         name.parts.iter().skip(skipped).zip(&tail.parts).all(|(a, b)| a.value == b.value)
@@ -253,6 +222,8 @@ struct Scope {
     visible: HashSet<String>,
     /// The last clause that can be used now.
     last: Option<usize>,
+    /// It is one SELECT: ORDER BY of the query sees its tables.
+    single: bool,
 }
 
 struct Reader<'t> {
@@ -261,6 +232,8 @@ struct Reader<'t> {
     places: HashMap<(u64, u64), usize>,
     /// The innermost query last.
     scopes: Vec<Scope>,
+    /// For each SELECT that is open whether it has a scope of its own.
+    selects: Vec<bool>,
     found: QueryNames,
 }
 
@@ -304,7 +277,15 @@ impl Visitor for Reader<'_> {
 
     fn pre_visit_query(&mut self, query: &Query) -> ControlFlow<()> {
         let last = self.scopes.last().and_then(|scope| scope.last);
-        self.scopes.push(Scope { queries: Vec::new(), visible: HashSet::new(), last });
+        let clause = self.scopes.last().is_some_and(|scope| {
+            scope.queries.iter().any(|(place, _)| std::ptr::eq(*place, std::ptr::from_ref(query)))
+        });
+        let single = matches!(query.body.as_ref(), SetExpr::Select(_));
+        self.scopes.push(Scope { queries: Vec::new(), visible: HashSet::new(), last, single });
+        match clause {
+            true => self.found.scopes.enter_beside(),
+            false => self.found.scopes.enter(),
+        }
         if let Some(with) = &query.with {
             for table in &with.cte_tables {
                 let name = table.alias.name.value.to_lowercase();
@@ -321,6 +302,7 @@ impl Visitor for Reader<'_> {
 
     fn post_visit_query(&mut self, query: &Query) -> ControlFlow<()> {
         self.scopes.pop();
+        self.found.scopes.leave();
         // A WITH clause can be used behind its query, not inside it.
         let ended = self.scopes.last().and_then(|scope| {
             scope.queries.iter().find(|(place, _)| std::ptr::eq(*place, std::ptr::from_ref(query)))
@@ -332,33 +314,63 @@ impl Visitor for Reader<'_> {
     }
 
     fn pre_visit_select(&mut self, select: &Select) -> ControlFlow<()> {
+        let own = !self.scopes.last().is_some_and(|scope| scope.single);
+        self.selects.push(own);
+        if own {
+            self.found.scopes.enter();
+        }
         for item in &select.projection {
             if let SelectItem::QualifiedWildcard(SelectItemQualifiedWildcardKind::ObjectName(name), _) = item
+                && let Some((name, _)) = self.name(name)
             {
-                let name = self.name(name).map(|(name, _)| name);
-                self.found.qualifiers.extend(name);
+                self.found.scopes.qualifier(name);
             }
         }
         ControlFlow::Continue(())
     }
 
+    fn post_visit_select(&mut self, _: &Select) -> ControlFlow<()> {
+        if self.selects.pop() == Some(true) {
+            self.found.scopes.leave();
+        }
+        ControlFlow::Continue(())
+    }
+
     fn pre_visit_table_factor(&mut self, factor: &TableFactor) -> ControlFlow<()> {
+        let alias_of = |alias: &Option<TableAlias>| alias.as_ref().map(|alias| alias.name.value.clone());
         match factor {
             TableFactor::Table { name, alias, args, .. } => {
                 let Some((name, last)) = self.name(name) else { return ControlFlow::Continue(()) };
                 // A parenthesis behind the name makes it a function.
                 let next = self.tokens.get(last + 1).map(|token| &token.kind);
-                if args.is_some() || matches!(next, Some(TokenKind::Symbol("("))) {
-                    self.found.functions.push(name);
-                } else if name.parts.len() > 1 || !self.is_visible(name.object()) {
-                    let alias = alias.as_ref().map(|alias| alias.name.value.clone());
+                let function = args.is_some() || matches!(next, Some(TokenKind::Symbol("(")));
+                let alias = alias_of(alias);
+                if function || (name.parts.len() == 1 && self.is_visible(name.object())) {
+                    let exposed = alias.unwrap_or_else(|| name.object().to_string());
+                    self.found.scopes.other(exposed);
+                    if function {
+                        self.found.functions.push(name);
+                    }
+                } else {
                     let clause = self.scopes.last().and_then(|scope| scope.last);
-                    self.found.tables.push(Table { name, alias, clause });
+                    self.found.scopes.table(self.found.tables.len(), name.clone(), alias);
+                    self.found.tables.push(Table { name, clause });
                 }
             }
-            TableFactor::Function { name, .. } => {
-                let name = self.name(name).map(|(name, _)| name);
-                self.found.functions.extend(name);
+            TableFactor::Function { name, alias, .. } => {
+                if let Some((name, _)) = self.name(name) {
+                    let exposed = alias_of(alias).unwrap_or_else(|| name.object().to_string());
+                    self.found.scopes.other(exposed);
+                    self.found.functions.push(name);
+                }
+            }
+            TableFactor::Derived { alias, .. }
+            | TableFactor::TableFunction { alias, .. }
+            | TableFactor::UNNEST { alias, .. }
+            | TableFactor::NestedJoin { alias, .. } => {
+                if let Some(alias) = alias_of(alias) {
+                    self.found.scopes.other(alias);
+                }
             }
             _ => {}
         }
@@ -373,8 +385,9 @@ impl Visitor for Reader<'_> {
                     .take(parts.len().saturating_sub(1))
                     .map(|part| self.ident(part).map(|(ident, _)| ident))
                     .collect();
-                let parts = parts.filter(|parts| !parts.is_empty());
-                self.found.qualifiers.extend(parts.map(|parts| ObjectName { parts }));
+                if let Some(parts) = parts.filter(|parts| !parts.is_empty()) {
+                    self.found.scopes.qualifier(ObjectName { parts });
+                }
             }
             Expr::Function(call) => {
                 let name = self.name(&call.name).map(|(name, _)| name);
@@ -464,6 +477,24 @@ mod tests {
         assert_eq!(rename("SELECT b.c FROM b, a x"), "SELECT b.c FROM `d`.x AS `b`, a x");
         assert_eq!(rename("SELECT b.c FROM b, e.X"), "SELECT b.c FROM `d`.x AS `b`, e.X");
         assert_eq!(rename("SELECT b.c FROM b, a"), "SELECT x.c FROM `d`.x, a");
+        // Where it stands in a query inside, or outside, and is used there.
+        assert_eq!(
+            rename("SELECT 1 FROM b WHERE c IN (SELECT b.d FROM a x)"),
+            "SELECT 1 FROM `d`.x AS `b` WHERE c IN (SELECT b.d FROM a x)"
+        );
+        assert_eq!(
+            rename("SELECT 1 FROM a x WHERE c IN (SELECT x.d FROM b)"),
+            "SELECT 1 FROM a x WHERE c IN (SELECT x.d FROM `d`.x AS `b`)"
+        );
+        assert_eq!(
+            rename("SELECT b.c FROM b WHERE c IN (SELECT x.d FROM a x)"),
+            "SELECT x.c FROM `d`.x WHERE c IN (SELECT x.d FROM a x)"
+        );
+        // An alias hides the table of that name; fields of structs are no columns.
+        assert_eq!(
+            rename("SELECT b.s.f FROM b WHERE c IN (SELECT b.d FROM a AS b) ORDER BY b.c"),
+            "SELECT x.s.f FROM `d`.x WHERE c IN (SELECT b.d FROM a AS b) ORDER BY x.c"
+        );
         // The same table twice, in queries of their own.
         assert_eq!(
             rename("SELECT b.c FROM b WHERE c IN (SELECT b.c FROM b)"),

@@ -7,5 +7,6 @@ mod guide;
 mod objects;
 mod queries;
 mod refused;
+mod renames;
 mod round_trip;
 mod tables;
