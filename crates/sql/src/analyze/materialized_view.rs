@@ -16,7 +16,7 @@ use crate::ast::{AlterMaterializedViewAction, CreateMaterializedView, ExprText, 
 use crate::{Span, SqlError, TokenKind, names_in_query, tokenize};
 
 /// Functions whose value differs from call to call.
-const NONDETERMINISTIC: &[&str] = &["rand", "random", "uuid", "uuid_numeric", "uuid_v7", "sleep"];
+pub(super) const NONDETERMINISTIC: &[&str] = &["rand", "random", "uuid", "uuid_numeric", "uuid_v7", "sleep"];
 
 /// One item of a materialized view's PARTITION BY.
 #[derive(Debug, Clone, PartialEq, Eq)]

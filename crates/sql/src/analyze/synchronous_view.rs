@@ -5,10 +5,11 @@ use rockhold_model::{Aggregation, Column, DataType, KeyModel, Rollup, TableDefin
 use sqlparser::ast::{
     Distinct, DuplicateTreatment, Expr, Function, FunctionArg, FunctionArgExpr, FunctionArguments,
     GroupByExpr, ObjectNamePart, OrderByKind, Query, Select, SelectItem, SetExpr, TableFactor, Value,
-    ValueWithSpan, Visit, Visitor,
+    ValueWithSpan, Visit, Visitor, visit_expressions,
 };
 use std::ops::ControlFlow;
 
+use super::materialized_view::NONDETERMINISTIC;
 use super::{Result, names};
 use crate::SqlError;
 use crate::ast::{CreateMaterializedView, Ident, ObjectName};
@@ -37,6 +38,23 @@ const AGGREGATES: &[&str] = &[
     "stddev",
     "sum",
     "variance",
+];
+
+/// Functions of the time of the statement.
+const CLOCKS: &[&str] = &[
+    "curdate",
+    "current_date",
+    "current_time",
+    "current_timestamp",
+    "curtime",
+    "localtime",
+    "localtimestamp",
+    "now",
+    "sysdate",
+    "unix_timestamp",
+    "utc_date",
+    "utc_time",
+    "utc_timestamp",
 ];
 
 /// A column of a synchronous materialized view.
@@ -124,6 +142,7 @@ fn view_of_query(name: &str, query: &Query, text: &str) -> Result<SynchronousVie
     if matches!(select.distinct, Some(Distinct::Distinct | Distinct::On(_))) {
         return refuse("DISTINCT; use GROUP BY");
     }
+    refuse_nondeterministic(query)?;
     let columns = columns_of(select)?;
     check_groups(select, &columns)?;
     Ok(SynchronousView {
@@ -134,6 +153,31 @@ fn view_of_query(name: &str, query: &Query, text: &str) -> Result<SynchronousVie
         filters: select.selection.is_some(),
         query: text.to_owned(),
     })
+}
+
+/// A stored row must not depend on when it was computed.
+fn refuse_nondeterministic(query: &Query) -> Result<()> {
+    let found = visit_expressions(query, |expr| match expr {
+        Expr::Function(call)
+            if function_name(call).is_some_and(|name| {
+                NONDETERMINISTIC.contains(&name.as_str()) || tells_time(&name, call)
+            }) =>
+        {
+            ControlFlow::Break(expr.to_string())
+        }
+        _ => ControlFlow::Continue(()),
+    });
+    match found {
+        ControlFlow::Continue(()) => Ok(()),
+        ControlFlow::Break(call) => Err(SqlError::analyze(format!(
+            "Materialized view query statement select item {call} not supported nondeterministic function"
+        ))),
+    }
+}
+
+/// `unix_timestamp(x)` does not; without an argument it does.
+fn tells_time(name: &str, call: &Function) -> bool {
+    CLOCKS.contains(&name) && (name != "unix_timestamp" || argument(call).is_none())
 }
 
 fn base_of(select: &Select) -> Result<ObjectName> {
@@ -508,6 +552,7 @@ mod tests {
             ("SELECT DISTINCT a FROM t", "DISTINCT"),
             ("SELECT a FROM t UNION ALL SELECT a FROM t", "UNION"),
             ("SELECT a FROM t ORDER BY b", "does not select"),
+            ("SELECT a FROM t WHERE d < now()", "nondeterministic"),
         ] {
             let error = read(sql).expect_err(sql);
             assert!(error.contains(why), "{sql}: {error}");

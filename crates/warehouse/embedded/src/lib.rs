@@ -29,6 +29,7 @@ mod materialized;
 mod merge;
 mod place;
 mod query;
+mod rollup;
 mod run;
 mod session;
 mod storage;

@@ -34,5 +34,7 @@ mod memory_store;
 mod partitions;
 #[path = "behaviour/queries.rs"]
 mod queries;
+#[path = "behaviour/synchronous_views.rs"]
+mod synchronous_views;
 #[path = "behaviour/views.rs"]
 mod views;

@@ -64,7 +64,7 @@ pub use catalog::{ObjectInfo, PartitionInfo};
 pub use data::FileInfo;
 pub use ddl::{Change, NewObject};
 pub use fault::{Fault, FaultHook, Step};
-pub use load::{Load, LoadFile, LoadPartition, LoadSummary, RawFile};
+pub use load::{Load, LoadFile, LoadPartition, LoadSummary, PendingFile, PendingPartition, RawFile};
 pub use options::OpenOptions;
 pub use read::{ReadSnapshot, SnapshotFile, SnapshotObject};
 pub use secret::ImportedKeys;

@@ -5,6 +5,8 @@ use super::super::merge::table::definition_of;
 use super::super::place::router::Router;
 use super::super::query::Environment;
 use super::super::query::context::QueryEngine;
+use super::super::rollup;
+use super::super::session::Session;
 use super::prepare::Preparer;
 use super::sorted::{self, Prepared, Rows};
 use chrono_tz::Tz;
@@ -153,6 +155,19 @@ impl LoadJob {
             })
             .boxed();
         sorted::write(&self.load, engine, &self.table, router, Some(allowed), rows).await
+    }
+
+    /// Ends a load of rows: what the table's synchronous materialized views need
+    /// is added, then as [`LoadJob::end`].
+    ///
+    /// # Errors
+    /// As there; a synchronous materialized view cannot take the rows.
+    pub(crate) async fn finish<T>(self, session: &Session, work: Result<T, SqlError>) -> Result<T, SqlError> {
+        let work = match work {
+            Ok(done) => rollup::maintain(session, &self).await.map(|()| done),
+            failed => failed,
+        };
+        self.end(work).await
     }
 
     /// Ends the load: committed when `work` succeeded, else without a trace.

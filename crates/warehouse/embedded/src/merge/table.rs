@@ -28,6 +28,10 @@ pub(crate) struct StoredTable {
     definition: Arc<TableDefinition>,
     snapshot: ReadSnapshot,
     partitions: Vec<PartitionInfo>,
+    /// The rollup whose files are read; `None` for the table's own.
+    rollup: Option<String>,
+    /// These files with their buckets instead of those of `partitions`.
+    listed: Option<Arc<Vec<(u32, ScanFile)>>>,
     /// Positions of the columns that are seen.
     seen: Vec<usize>,
     schema: SchemaRef,
@@ -78,7 +82,22 @@ impl StoredTable {
         let stored = stored_schema(&definition)?;
         let rules = rules_of(&definition)?;
         let schema = Arc::new(Schema::new(fields));
-        Ok(Self { definition, snapshot, partitions, seen, schema, stored, rules })
+        let (rollup, listed) = (None, None);
+        Ok(Self { definition, snapshot, partitions, rollup, listed, seen, schema, stored, rules })
+    }
+
+    /// The files of this rollup of the partitions; the definition is that of
+    /// [`Rollup::as_table`](rockhold_model::Rollup::as_table).
+    pub(crate) fn of_rollup(mut self, name: &str) -> Self {
+        self.rollup = Some(name.to_owned());
+        self
+    }
+
+    /// These files (with their buckets) instead of those of the partitions. The
+    /// table's snapshot holds those that are its own.
+    pub(crate) fn of_files(mut self, files: Vec<(u32, ScanFile)>) -> Self {
+        self.listed = Some(Arc::new(files));
+        self
     }
 
     /// Its definition.
@@ -185,21 +204,30 @@ impl StoredTable {
     /// rows are merged, else for each file.
     async fn pieces(&self) -> Result<Vec<Vec<ScanFile>>> {
         let mut pieces = Vec::new();
+        if let Some(files) = &self.listed {
+            self.group(files.iter().cloned(), &mut pieces);
+            return Ok(pieces);
+        }
         for partition in self.partitions.iter().filter(|partition| partition.files > 0) {
             let files =
                 self.snapshot.files(partition).await.map_err(|e| DataFusionError::External(Box::new(e)))?;
-            let mut buckets: BTreeMap<u32, Vec<ScanFile>> = BTreeMap::new();
-            for file in files {
-                let scan = ScanFile::new(&file.path, file.len)?;
-                if self.folds() {
-                    buckets.entry(file.bucket).or_default().push(scan);
-                } else {
-                    pieces.push(vec![scan]);
-                }
-            }
-            pieces.extend(buckets.into_values());
+            let own = files.into_iter().filter(|file| file.rollup == self.rollup);
+            let scans = own.map(|file| Ok((file.bucket, ScanFile::new(&file.path, file.len)?)));
+            self.group(scans.collect::<Result<Vec<_>>>()?.into_iter(), &mut pieces);
         }
         Ok(pieces)
+    }
+
+    fn group(&self, files: impl Iterator<Item = (u32, ScanFile)>, pieces: &mut Vec<Vec<ScanFile>>) {
+        let mut buckets: BTreeMap<u32, Vec<ScanFile>> = BTreeMap::new();
+        for (bucket, scan) in files {
+            if self.folds() {
+                buckets.entry(bucket).or_default().push(scan);
+            } else {
+                pieces.push(vec![scan]);
+            }
+        }
+        pieces.extend(buckets.into_values());
     }
 }
 

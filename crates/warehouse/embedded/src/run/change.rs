@@ -41,7 +41,7 @@ pub(super) async fn update(session: &Session, statement: &Update) -> Result<Outc
     refuse_materialized_view(&session.require(&name).await?, "modified")?;
     let job = LoadJob::begin(&session.store, &name, None, session.zone).await?;
     let work = update_rows(session, statement, &name, &job).await;
-    let affected = job.end(work).await?;
+    let affected = job.finish(session, work).await?;
     Ok(Outcome::Done { affected, info: done_info(None) })
 }
 
@@ -135,7 +135,7 @@ pub(super) async fn delete(session: &Session, statement: &Delete) -> Result<Outc
         KeyModel::Primary | KeyModel::Unique => mark(session, statement, &name, &job).await,
         KeyModel::Duplicate | KeyModel::Aggregate => cut(session, statement, &name, &job).await,
     };
-    let affected = job.end(work).await?;
+    let affected = job.finish(session, work).await?;
     Ok(Outcome::Done { affected, info: done_info(None) })
 }
 
@@ -197,8 +197,9 @@ async fn cut(
     let Some(object) = snapshot.objects().first() else { return Ok(0) };
     let mut removed = 0;
     for info in relations::chosen(object, names.as_deref().unwrap_or_default())? {
-        for file in snapshot.files(&info).await.map_err(of_store)? {
-            removed += cutter.file(&snapshot, info.name(), &file).await?;
+        // Rollups are made again from what is left.
+        for file in snapshot.files(&info).await.map_err(of_store)?.iter().filter(|f| f.rollup.is_none()) {
+            removed += cutter.file(&snapshot, info.name(), file).await?;
         }
     }
     Ok(removed)

@@ -40,7 +40,7 @@ async fn into_table(
     let label = insert.label.as_ref().map(Ident::as_str);
     let job = LoadJob::begin(&session.store, &name, label, session.zone).await?;
     let work = fill(session, insert, partitions, &job).await;
-    let affected = job.end(work).await?;
+    let affected = job.finish(session, work).await?;
     Ok(Outcome::Done { affected, info: done_info(label) })
 }
 

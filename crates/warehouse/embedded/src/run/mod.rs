@@ -7,7 +7,7 @@ mod database;
 mod explain;
 mod function;
 mod insert;
-mod relations;
+pub(crate) mod relations;
 mod select;
 mod show;
 mod table;
@@ -19,6 +19,7 @@ pub(crate) use select::plan as plan_query;
 pub(crate) use table::cluster;
 
 use super::materialized;
+use super::rollup;
 use super::session::Session;
 use rockhold_core::Outcome;
 use rockhold_sql::SqlError;
@@ -43,7 +44,7 @@ fn definition<T: DeserializeOwned>(object: &ObjectInfo) -> Result<T, SqlError> {
 }
 
 /// A definition as the catalog keeps it.
-fn to_value(definition: &impl Serialize) -> Result<serde_json::Value, SqlError> {
+pub(crate) fn to_value(definition: &impl Serialize) -> Result<serde_json::Value, SqlError> {
     serde_json::to_value(definition)
         .map_err(|error| SqlError::execute(format!("the definition cannot be stored: {error}")))
 }
@@ -67,6 +68,9 @@ async fn dispatch(session: &mut Session, statement: &Statement) -> Result<Outcom
             }
             session.use_database(target.database.as_str()).await?;
             Ok(Outcome::done())
+        }
+        Statement::CreateMaterializedView(create) if create.is_synchronous() => {
+            rollup::create(session, create).await
         }
         Statement::CreateTable(create) => table::create(session, create).await,
         Statement::CreateTableLike(create) => table::create_like(session, create).await,

@@ -15,6 +15,7 @@ use super::super::merge::table::{StoredTable, definition_of};
 use super::super::query::Environment;
 use super::super::query::planner::Tables;
 use super::super::query::rewrite::{Found, FoundTable, OWN, rewrite};
+use super::super::rollup;
 use super::super::session::{Session, unknown_table};
 use super::super::value::types::{described, of_field};
 use super::function::Functions;
@@ -52,8 +53,10 @@ pub(crate) async fn tables(
     found: &Found,
     environment: &Environment,
 ) -> Result<Tables, SqlError> {
+    let mut rollups = Rollups::default();
+    rollups.note(session, found).await?;
     let mut names = Vec::new();
-    add_names(&mut names, found);
+    add_names(&mut names, found, &rollups);
     for _ in 0..ATTEMPTS {
         let snapshot = match names.is_empty() {
             true => None,
@@ -66,17 +69,19 @@ pub(crate) async fn tables(
             around: 0,
             known: HashMap::new(),
             order: Vec::new(),
+            rollups: rollups.clone(),
         };
         views.enter(found, &mut Vec::new()).await?;
-        let Views { known, order, .. } = views;
+        let Views { known, order, rollups, .. } = views;
         let mut wanted = Vec::new();
-        add_names(&mut wanted, found);
+        add_names(&mut wanted, found, &rollups);
         for view in known.values() {
-            add_names(&mut wanted, &view.found);
+            add_names(&mut wanted, &view.found, &rollups);
         }
         if wanted.iter().all(|name| names.contains(name)) {
             let functions = Functions::new(session, environment);
-            let mut sources = Sources { session, environment, snapshot, functions, views: HashMap::new() };
+            let views = HashMap::new();
+            let mut sources = Sources { session, environment, snapshot, functions, views, rollups };
             for name in order {
                 if let Some(view) = known.get(&name) {
                     let provider = Box::pin(sources.view(&name, view)).await?;
@@ -94,7 +99,7 @@ pub(crate) async fn tables(
 ///
 /// # Errors
 /// One is missing or cannot be planned.
-pub(super) async fn functions(
+pub(crate) async fn functions(
     session: &Session,
     found: &Found,
     environment: &Environment,
@@ -114,23 +119,50 @@ pub(super) async fn reads(
     environment: &Environment,
     name: &ObjectName,
 ) -> Result<bool, SqlError> {
-    let mut views =
-        Views { session, environment, snapshot: None, around: 1, known: HashMap::new(), order: Vec::new() };
+    let (known, order, rollups) = (HashMap::new(), Vec::new(), Rollups::default());
+    let mut views = Views { session, environment, snapshot: None, around: 1, known, order, rollups };
     let mut names = Vec::new();
-    add_names(&mut names, found);
+    add_names(&mut names, found, &views.rollups);
     if names.contains(name) {
         // Where there is none of that name, planning says that it is unknown.
         return Ok(session.find(name).await?.is_some());
     }
+    views.rollups.note(session, found).await?;
     // As it will be entered itself.
     views.enter(found, &mut vec![name.clone()]).await?;
     Ok(false)
 }
 
+/// Synchronous materialized views that queries name, and their tables.
+#[derive(Clone, Default)]
+struct Rollups(HashMap<ObjectName, ObjectName>);
+
+impl Rollups {
+    /// Finds those that `found` names.
+    async fn note(&mut self, session: &Session, found: &Found) -> Result<(), SqlError> {
+        for table in found.tables.iter().filter(|table| !super::is_system_database(&table.database)) {
+            let name = table.full_name();
+            if self.0.contains_key(&name) || session.find(&name).await?.is_some() {
+                continue;
+            }
+            session.require_database(&name.database).await?;
+            if let Some((base, _)) = rollup::find(session, &name).await? {
+                self.0.insert(name, base);
+            }
+        }
+        Ok(())
+    }
+
+    /// The relation that holds what `name` names.
+    fn holder(&self, name: ObjectName) -> ObjectName {
+        self.0.get(&name).cloned().unwrap_or(name)
+    }
+}
+
 /// Adds the names of the catalog's objects, each once.
-fn add_names(names: &mut Vec<ObjectName>, found: &Found) {
+fn add_names(names: &mut Vec<ObjectName>, found: &Found, rollups: &Rollups) {
     for table in &found.tables {
-        let name = table.full_name();
+        let name = rollups.holder(table.full_name());
         if !super::is_system_database(&table.database) && !names.contains(&name) {
             names.push(name);
         }
@@ -155,6 +187,7 @@ struct Views<'a> {
     known: HashMap<ObjectName, View>,
     /// The views, each behind those that it reads.
     order: Vec<ObjectName>,
+    rollups: Rollups,
 }
 
 impl Views<'_> {
@@ -177,6 +210,9 @@ impl Views<'_> {
             if self.known.contains_key(&name) {
                 continue;
             }
+            if self.rollups.0.contains_key(&name) {
+                continue;
+            }
             let object = match self.object(&name).await? {
                 Some(object) => object,
                 None => {
@@ -196,6 +232,7 @@ impl Views<'_> {
                 return Err(SqlError::analyze(format!("'{name}' is a view and has no partitions")));
             }
             let view = read_view(&object, self.environment)?;
+            self.rollups.note(self.session, &view.found).await?;
             path.push(name.clone());
             let entered = Box::pin(self.enter(&view.found, path)).await;
             path.pop();
@@ -258,6 +295,7 @@ struct Sources<'a> {
     snapshot: Option<ReadSnapshot>,
     functions: Functions<'a>,
     views: HashMap<ObjectName, Arc<dyn TableProvider>>,
+    rollups: Rollups,
 }
 
 impl Sources<'_> {
@@ -287,11 +325,15 @@ impl Sources<'_> {
             return Ok(view.clone());
         }
         let snapshot = self.snapshot.as_ref();
-        let Some((snapshot, object)) = snapshot.and_then(|s| Some((s, pinned(s, &name)?))) else {
+        let holder = self.rollups.holder(name.clone());
+        let Some((snapshot, object)) = snapshot.and_then(|s| Some((s, pinned(s, &holder)?))) else {
             return Err(unknown_table(&name));
         };
         let definition = Arc::new(definition_of(&object.info.object).map_err(of_query)?);
         let partitions = chosen(object, &table.partitions)?;
+        if holder != name {
+            return rollup::table(&definition, &name.name, snapshot.clone(), partitions);
+        }
         Ok(Arc::new(StoredTable::new(definition, snapshot.clone(), partitions)?))
     }
 

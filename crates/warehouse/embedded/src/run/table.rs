@@ -4,6 +4,7 @@ use super::super::error::{number, of_store};
 use super::super::load::job::{LoadJob, NEXT_NUMBER};
 use super::super::merge::table::definition_of;
 use super::super::merge::{Rule, stored_schema};
+use super::super::rollup;
 use super::super::session::{Session, unknown_table};
 use super::super::value::types::of_field;
 use super::insert::partition_names;
@@ -72,7 +73,7 @@ pub(super) async fn create_as(session: &Session, statement: &CreateTableAs) -> R
             job.write_source(&session.engine, &environment, &targets, None, stream).await
         }
         .await;
-        job.end(work).await
+        job.finish(session, work).await
     }
     .await;
     match filled {
@@ -194,6 +195,12 @@ pub(super) async fn drop(session: &Session, statement: &DropObject) -> Result<Ou
                 found.object.kind,
                 found.object.kind.as_str().replace('_', " ").to_uppercase()
             )));
+        }
+        None if kind == "materialized_view"
+            && session.require_database(&name.database).await.is_ok()
+            && rollup::drop(session, &name).await? =>
+        {
+            return Ok(Outcome::done());
         }
         None if statement.if_exists => {
             session.require_database(&name.database).await?;

@@ -23,6 +23,7 @@ use rockhold_core::{Error, ErrorKind, JobId, LiveObject, Namespace, ObjectName, 
 use rockhold_model::Partition;
 use rusqlite::{Connection, OptionalExtension};
 use serde_json::Value;
+use std::path::PathBuf;
 use std::sync::{Arc, Mutex};
 use tokio::sync::OwnedMutexGuard;
 
@@ -84,6 +85,34 @@ pub struct LoadPartition {
     /// What it holds; `None` when this load creates it.
     pub current: Option<PartitionInfo>,
     index: usize,
+}
+
+/// A partition that a load has touched so far.
+#[derive(Clone, Debug, PartialEq)]
+#[non_exhaustive]
+pub struct PendingPartition {
+    /// The partition.
+    pub partition: LoadPartition,
+    /// Whether what it held goes.
+    pub truncated: bool,
+    /// The files that go, by number.
+    pub removed: Vec<u64>,
+    /// The files that come.
+    pub added: Vec<PendingFile>,
+}
+
+/// A file that a load has written and that nobody else sees yet.
+#[derive(Clone, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct PendingFile {
+    /// Where it is until the load ends.
+    pub path: PathBuf,
+    /// Its length in bytes.
+    pub len: u64,
+    /// Its bucket, from 0.
+    pub bucket: u32,
+    /// The rollup whose rows it holds; `None` for the table's own.
+    pub rollup: Option<String>,
 }
 
 /// What a load did.
@@ -237,6 +266,27 @@ impl Load {
     pub fn partitions(&self) -> Vec<LoadPartition> {
         let work = guard(&self.shared.work);
         work.parts.iter().enumerate().map(|(index, part)| describe(index, part)).collect()
+    }
+
+    /// The partitions that this load has touched so far.
+    pub fn pending(&self) -> Vec<PendingPartition> {
+        let staging = self.shared.core().layout.staging_of(&self.shared.id);
+        let work = guard(&self.shared.work);
+        let file = |file: &NewFile| PendingFile {
+            path: staging.join(&file.info.name),
+            len: file.info.len,
+            bucket: file.bucket,
+            rollup: file.rollup.clone(),
+        };
+        let touched = work.parts.iter().enumerate().filter(|(_, part)| part.is_touched());
+        touched
+            .map(|(index, part)| PendingPartition {
+                partition: describe(index, part),
+                truncated: part.truncated,
+                removed: part.removed.clone(),
+                added: part.added.iter().map(file).collect(),
+            })
+            .collect()
     }
 
     /// The partition of that name, in any case; not a temporary one.

@@ -1,14 +1,18 @@
 //! SHOW MATERIALIZED VIEWS and `information_schema.materialized_views`.
 
-use super::super::super::error::of_store;
+use super::super::super::error::{of_query, of_store};
 use super::super::super::materialized::inactive_reason;
 use super::super::super::materialized::object::MaterializedView;
+use super::super::super::merge::table::definition_of;
 use super::super::super::session::Session;
 use super::partitions::local_time;
 use super::{Listing, objects, some};
 use rockhold_core::{KindId, Row, Timestamp};
-use rockhold_model::LastRefresh;
+use rockhold_model::{LastRefresh, Rollup};
+use rockhold_sql::ast::quote_ident;
 use rockhold_sql::{SqlError, show_create_materialized_view};
+use rockhold_warehouse_store::ObjectInfo;
+use std::collections::HashMap;
 
 /// The columns of SHOW; those of information_schema are in the same order.
 const COLUMNS: &[&str] = &[
@@ -85,9 +89,60 @@ pub(super) async fn rows(session: &Session, database: &str) -> Result<Vec<Row>, 
     for object in objects(session, database).await? {
         if object.object.kind == KindId::MATERIALIZED_VIEW {
             rows.push(row(session, &MaterializedView::of(object)?).await?);
+        } else if object.object.kind == KindId::TABLE {
+            rows.extend(rollups(session, &object).await?);
         }
     }
+    rows.sort_by(|a, b| a.get(2).cmp(&b.get(2)));
     Ok(rows)
+}
+
+/// The synchronous materialized views of a table.
+async fn rollups(session: &Session, object: &ObjectInfo) -> Result<Vec<Row>, SqlError> {
+    let definition = definition_of(&object.object).map_err(of_query)?;
+    let views: Vec<_> =
+        definition.rollups.iter().filter_map(|rollup| Some((rollup, rollup.query.as_ref()?))).collect();
+    if views.is_empty() {
+        return Ok(Vec::new());
+    }
+    let name = &object.object.name;
+    let mut counts: HashMap<String, u64> = HashMap::new();
+    // A table under restore cannot be read; its views are shown without rows.
+    if !object.under_restore {
+        let snapshot = session.store.snapshot(std::slice::from_ref(name)).await.map_err(of_store)?;
+        for partition in snapshot.objects().iter().flat_map(|object| &object.partitions) {
+            for file in snapshot.files(partition).await.map_err(of_store)? {
+                if let Some(rollup) = file.rollup {
+                    *counts.entry(rollup).or_default() += file.rows;
+                }
+            }
+        }
+    }
+    let row = |(rollup, query): (&Rollup, &String)| {
+        let mut row = vec![
+            Some(object.id.to_string()),
+            some(&name.database),
+            some(&rollup.name),
+            some("ROLLUP"),
+            some("true"),
+            some(""),
+            some("UNPARTITIONED"),
+            some("0"),
+            some(""),
+        ];
+        row.extend(last_refresh(session, None));
+        row.extend([
+            Some(counts.get(&rollup.name).copied().unwrap_or_default().to_string()),
+            Some(format!("CREATE MATERIALIZED VIEW {} AS {query}", quote_ident(&rollup.name))),
+            some(""),
+            some("VALID: a query that is the view's is answered by it"),
+            some("root"),
+            None,
+            some(""),
+        ]);
+        row
+    };
+    Ok(views.into_iter().map(row).collect())
 }
 
 async fn row(session: &Session, view: &MaterializedView) -> Result<Row, SqlError> {
