@@ -7,7 +7,8 @@ use std::{fmt::Write as _, fs, path::Path, process::Command};
 /// A shape of data.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, clap::ValueEnum)]
 pub(crate) enum DataSet {
-    /// 256 files of about 8 MiB as stored: random bytes, and text that Parquet compresses.
+    /// 256 files of about 8 MiB as stored, in 128 partitions: random bytes, and
+    /// text that Parquet compresses.
     Large,
     /// 50,000 small files: 5,000 partitions of 10 buckets.
     Small,
@@ -24,7 +25,7 @@ impl DataSet {
     /// Partitions and buckets of the table at full size.
     fn shape(self) -> (u32, u32) {
         match self {
-            Self::Large => (16, 16),
+            Self::Large => (128, 2),
             Self::Small => (5_000, 10),
         }
     }
@@ -38,6 +39,18 @@ const BATCH: u32 = 2_500;
 
 /// Random 64-bit columns of the large data set.
 const RANDOM_COLUMNS: u32 = 32;
+
+/// A statement that replaces the rows of the first partition by others, so that
+/// each of its files is another one. Every call is another change.
+pub(crate) fn change(data: DataSet, number: u32) -> String {
+    let mut columns = format!("p, id + {}", 1_000_003 * u64::from(number));
+    if data == DataSet::Large {
+        for column in 0..RANDOM_COLUMNS {
+            let _ = write!(columns, ", r{column}");
+        }
+    }
+    format!("INSERT OVERWRITE bench.t PARTITION (p0) SELECT {columns}, v FROM bench.t WHERE p = 0")
+}
 
 /// Makes `dir/warehouse` with the database `bench`.
 pub(crate) fn make(data: DataSet, percent: u32, root: &Path, rockhold: &Rockhold, dir: &Path) -> Result<()> {
@@ -110,6 +123,7 @@ mod tests {
                 .contains(r#"START ("0") END ("2500") EVERY (1), START ("2500") END ("5000") EVERY (1)"#)
         );
         assert_eq!(inserts(DataSet::Small, 5_000, Path::new("/s")).len(), 50);
-        assert_eq!(inserts(DataSet::Large, 16, Path::new("/s")).len(), 16);
+        assert_eq!(inserts(DataSet::Large, 128, Path::new("/s")).len(), 128);
+        assert!(change(DataSet::Small, 2).contains("SELECT p, id + 2000006, v FROM"));
     }
 }

@@ -14,10 +14,17 @@ pub(crate) struct Sample {
     pub(crate) rss_kib: u64,
 }
 
-/// Runs a shell script with `$SRC`, `$STORE` and `$BACK` set.
-pub(crate) fn shell(script: &str, source: &Path, store: &Path, back: &Path) -> Result<Sample> {
+/// Runs a shell script with `$SRC`, `$STORE` and `$BACK` set, and `variables`.
+pub(crate) fn shell(
+    script: &str,
+    source: &Path,
+    store: &str,
+    back: &Path,
+    variables: &[(String, String)],
+) -> Result<Sample> {
     let mut command = Command::new("sh");
     command.args(["-ec", script]).env("SRC", source).env("STORE", store).env("BACK", back);
+    command.envs(variables.iter().map(|(name, value)| (name, value)));
     timed(&command).with_context(|| script.to_owned())
 }
 

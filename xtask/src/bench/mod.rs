@@ -10,6 +10,7 @@ mod data;
 mod entries;
 mod measure;
 mod report;
+mod store;
 mod tools;
 
 use crate::workspace::{Workspace, cargo};
@@ -20,6 +21,7 @@ use std::{
     fs,
     path::{Path, PathBuf},
 };
+use store::{Store, StoreKind};
 use tools::Rockhold;
 
 /// Options of `cargo xtask bench`.
@@ -37,6 +39,9 @@ pub(crate) struct Args {
     /// Leave out the manifest of 1,000,000 files.
     #[arg(long)]
     no_entries: bool,
+    /// Where the backups go.
+    #[arg(long, value_enum, default_value_t = StoreKind::File)]
+    store: StoreKind,
     /// Only print the table, leave docs/benchmarks.md as it is.
     #[arg(long)]
     dry_run: bool,
@@ -49,8 +54,15 @@ pub(crate) enum Operation {
     Backup,
     /// The same again, nothing having changed.
     BackupAgain,
+    /// Again, after the rows of one partition were replaced.
+    BackupChanged,
     /// Everything back, into an empty place.
     Restore,
+}
+
+impl Operation {
+    /// In the order of the table.
+    pub(crate) const ALL: [Self; 4] = [Self::Backup, Self::BackupAgain, Self::BackupChanged, Self::Restore];
 }
 
 /// One tool doing one thing, once per round.
@@ -66,6 +78,8 @@ pub(crate) struct Table {
     files: u64,
     bytes: u64,
     rows: Vec<Row>,
+    /// What the server counted in the last round, where there is one.
+    requests: Vec<(Operation, &'static str, u64)>,
 }
 
 impl Table {
@@ -95,7 +109,8 @@ pub(crate) fn run(args: &Args) -> Result<()> {
     };
     let place = workspace.target.join("bench");
     let rockhold = Rockhold { binary: workspace.target.join("release/rockhold") };
-    let peers = tools::installed_peers();
+    let store = Store::open(args.store, &place)?;
+    let peers = tools::installed_peers(args.store);
     let mut tables = Vec::new();
     for data in &args.data {
         let dir = place.join(data.name());
@@ -103,13 +118,13 @@ pub(crate) fn run(args: &Args) -> Result<()> {
         fs::create_dir_all(&dir).with_context(|| dir.display().to_string())?;
         println!("{}: making the warehouse", data.name());
         data::make(*data, args.percent, &workspace.root, &rockhold, &dir)?;
-        tables.push(measure_all(*data, args.runs, &rockhold, &peers, &dir)?);
+        tables.push(measure_all(*data, args.runs, &rockhold, &store, &peers, &dir)?);
         remove(&dir)?;
     }
     let text = report::render(&tables, entries.as_ref(), args, &peers)?;
     println!("{text}");
     if !args.dry_run {
-        report::write(&workspace.root.join("docs/benchmarks.md"), &text)?;
+        report::write(&workspace.root.join("docs/benchmarks.md"), args.store.name(), &text)?;
     }
     Ok(())
 }
@@ -118,30 +133,54 @@ fn measure_all(
     data: DataSet,
     runs: u32,
     rockhold: &Rockhold,
+    store: &Store,
     peers: &[tools::Peer],
     dir: &Path,
 ) -> Result<Table> {
     let warehouse = dir.join("warehouse");
     let (files, bytes) = measure::size(&warehouse)?;
-    let mut table = Table { data, files, bytes, rows: Vec::new() };
+    let mut table = Table { data, files, bytes, rows: Vec::new(), requests: Vec::new() };
+    let mut changes = 0;
     for round in 1..=runs {
         println!("{}: round {round} of {runs}", data.name());
         for peer in peers {
             let place = Place::new(dir, peer.name)?;
+            let at = store.place(&place.store, peer.name, round);
             measure::settle()?;
             for (operation, script) in &peer.steps {
-                let sample = measure::shell(script, &warehouse, &place.store, &place.back)?;
+                if *operation == Some(Operation::BackupChanged) {
+                    changes += 1;
+                    rockhold.sql(&warehouse, &data::change(data, changes))?;
+                }
+                let counted = store.requests(round == runs)?;
+                let sample = measure::shell(script, &warehouse, &at, &place.back, store.variables())?;
                 if let Some(operation) = operation {
                     table.add(*operation, peer.name, sample);
+                    if let (Some(before), Some(after)) = (counted, store.requests(round == runs)?) {
+                        table.requests.push((*operation, peer.name, after.saturating_sub(before)));
+                    }
                 }
             }
+            store.empty(&at)?;
             remove(&place.root)?;
         }
         let place = Place::new(dir, "rockhold")?;
+        let at = store.place(&place.store, "rockhold", round);
         measure::settle()?;
-        for (operation, sample) in rockhold.round(&warehouse, &place.store, &place.back, round)? {
-            table.add(operation, "rockhold", sample);
+        let mut job = tools::Round::new(rockhold, store, &warehouse, &at, &place.back, round)?;
+        for operation in Operation::ALL {
+            if operation == Operation::BackupChanged {
+                changes += 1;
+                rockhold.sql(&warehouse, &data::change(data, changes))?;
+            }
+            let counted = store.requests(round == runs)?;
+            table.add(operation, "rockhold", job.run(operation)?);
+            if let (Some(before), Some(after)) = (counted, store.requests(round == runs)?) {
+                table.requests.push((operation, "rockhold", after.saturating_sub(before)));
+            }
         }
+        job.end()?;
+        store.empty(&at)?;
         remove(&place.root)?;
     }
     Ok(table)

@@ -4,9 +4,6 @@ use super::{Args, Operation, Row, Table, entries::Entries, measure::median, tool
 use anyhow::{Context, Result};
 use std::{fmt::Write as _, fs, path::Path};
 
-const BEGIN: &str = "<!-- written by cargo xtask bench: begin -->";
-const END: &str = "<!-- written by cargo xtask bench: end -->";
-
 /// The tables and how they came to be, as Markdown.
 pub(crate) fn render(
     tables: &[Table],
@@ -18,7 +15,8 @@ pub(crate) fn render(
     let names: Vec<String> = tables.iter().map(|table| format!("--data {}", table.data.name())).collect();
     writeln!(
         out,
-        "`cargo xtask bench --runs {} --percent {} {}{}`; {}; {} rounds, medians.\n",
+        "`cargo xtask bench --store {} --runs {} --percent {} {}{}`; {}; {} rounds, medians.\n",
+        args.store.name(),
         args.runs,
         args.percent,
         names.join(" "),
@@ -34,12 +32,20 @@ pub(crate) fn render(
         writeln!(out, "\n### {}: {files} files, {mib:.0} MiB\n", table.data.name())?;
         writeln!(out, "| operation | tool | s | MiB/s | processor s | MiB resident | s, rockhold = 1 |")?;
         writeln!(out, "|---|---|---:|---:|---:|---:|---:|")?;
-        for operation in [Operation::Backup, Operation::BackupAgain, Operation::Restore] {
+        for operation in Operation::ALL {
             let rows = table.rows.iter().filter(|row| row.operation == operation);
             let ours = table.rows.iter().find(|row| row.operation == operation && row.tool == "rockhold");
             for row in rows {
                 writeln!(out, "{}", render_row(row, mib, ours))?;
             }
+        }
+    }
+    for table in tables.iter().filter(|table| !table.requests.is_empty()) {
+        writeln!(out, "\n### {}: requests that the server counted\n", table.data.name())?;
+        writeln!(out, "| operation | tool | requests | for each file |\n|---|---|---:|---:|")?;
+        for (operation, tool, requests) in &table.requests {
+            let each = *requests as f64 / table.files.max(1) as f64;
+            writeln!(out, "| {} | {tool} | {requests} | {each:.3} |", operation_name(*operation))?;
         }
     }
     if let Some(Entries { files, sample, said }) = entries {
@@ -59,11 +65,7 @@ fn render_row(row: &Row, mib: f64, ours: Option<&Row>) -> String {
     let wall = |row: &Row| median(row.samples.iter().map(|sample| sample.wall));
     let cpu = median(row.samples.iter().map(|sample| sample.cpu));
     let rss = median(row.samples.iter().map(|sample| sample.rss_kib as f64)) / 1024.0;
-    let operation = match row.operation {
-        Operation::Backup => "backup",
-        Operation::BackupAgain => "backup, nothing changed",
-        Operation::Restore => "restore",
-    };
+    let operation = operation_name(row.operation);
     let seconds = wall(row);
     let ratio = ours.map_or(f64::NAN, |ours| seconds / wall(ours));
     format!(
@@ -71,6 +73,15 @@ fn render_row(row: &Row, mib: f64, ours: Option<&Row>) -> String {
         row.tool,
         mib / seconds
     )
+}
+
+fn operation_name(operation: Operation) -> &'static str {
+    match operation {
+        Operation::Backup => "backup",
+        Operation::BackupAgain => "backup, nothing changed",
+        Operation::BackupChanged => "backup, one partition changed",
+        Operation::Restore => "restore",
+    }
 }
 
 /// Cores and memory; nothing that names the machine.
@@ -86,18 +97,20 @@ fn machine() -> Result<String> {
     Ok(format!("{cores} cores, {} GiB memory", kib.div_ceil(1 << 20)))
 }
 
-/// Puts the tables between the two marks of the file and leaves the prose alone.
-pub(crate) fn write(path: &Path, tables: &str) -> Result<()> {
+/// Puts the tables between the two marks of a store and leaves the rest alone.
+pub(crate) fn write(path: &Path, store: &str, tables: &str) -> Result<()> {
     let text = fs::read_to_string(path).with_context(|| path.display().to_string())?;
     let replaced =
-        replace(&text, tables).with_context(|| format!("{} has lost its marks", path.display()))?;
+        replace(&text, store, tables).with_context(|| format!("{} has lost its marks", path.display()))?;
     fs::write(path, replaced).with_context(|| path.display().to_string())
 }
 
-fn replace(text: &str, tables: &str) -> Option<String> {
-    let (head, rest) = text.split_once(BEGIN)?;
-    let (_, tail) = rest.split_once(END)?;
-    Some(format!("{head}{BEGIN}\n{tables}{END}{tail}"))
+fn replace(text: &str, store: &str, tables: &str) -> Option<String> {
+    let mark = |what: &str| format!("<!-- written by cargo xtask bench --store {store}: {what} -->");
+    let (begin, end) = (mark("begin"), mark("end"));
+    let (head, rest) = text.split_once(&begin)?;
+    let (_, tail) = rest.split_once(&end)?;
+    Some(format!("{head}{begin}\n{tables}{end}{tail}"))
 }
 
 #[cfg(test)]
@@ -106,9 +119,12 @@ mod tests {
 
     #[test]
     fn only_the_marked_part_of_the_file_changes() {
-        let text = format!("head\n{BEGIN}\nold\n{END}\ntail\n");
-        assert_eq!(replace(&text, "new\n").unwrap(), format!("head\n{BEGIN}\nnew\n{END}\ntail\n"));
-        assert_eq!(replace("nothing", "new"), None);
+        let file = |tables: &str| {
+            let mark = "<!-- written by cargo xtask bench --store s3:";
+            format!("head\n{mark} begin -->\n{tables}{mark} end -->\ntail\n")
+        };
+        assert_eq!(replace(&file("old\n"), "s3", "new\n").unwrap(), file("new\n"));
+        assert_eq!(replace(&file("old\n"), "file", "new\n"), None);
     }
 
     #[test]

@@ -3,6 +3,7 @@
 use super::{
     Operation,
     measure::{self, Sample},
+    store::{Store, StoreKind},
 };
 use anyhow::{Context, Result, bail};
 use std::{
@@ -19,12 +20,31 @@ pub(crate) struct Peer {
     pub(crate) steps: Vec<(Option<Operation>, &'static str)>,
 }
 
-/// The peers that this machine has, in the order of the table. `restic` and
-/// `rclone` do not sync; `sync` stands in their scripts because a backup that
-/// a power cut takes away is not one.
-pub(crate) fn installed_peers() -> Vec<Peer> {
-    use Operation::{Backup, BackupAgain, Restore};
-    let all = [
+/// The peers that this machine has for a store, in the order of the table. None
+/// of them syncs; `sync` stands in the scripts that write to disk because a
+/// backup that a power cut takes away is not one.
+pub(crate) fn installed_peers(store: StoreKind) -> Vec<Peer> {
+    let all = match store {
+        StoreKind::File => on_disk(),
+        StoreKind::S3 => on_s3(),
+    };
+    let mut peers = Vec::new();
+    for (name, version, steps) in all {
+        match version_line(version) {
+            Some(version) => peers.push(Peer { name, version, steps }),
+            None => println!("{name} is not installed: it is left out"),
+        }
+    }
+    peers
+}
+
+type Tool = (&'static str, &'static str, Vec<(Option<Operation>, &'static str)>);
+
+fn on_disk() -> Vec<Tool> {
+    use Operation::{Backup, BackupAgain, BackupChanged, Restore};
+    let restic = r#"RESTIC_PASSWORD=bench restic --no-cache -r "$STORE" backup "$SRC" && sync"#;
+    let rclone = r#"rclone copy "$SRC" "$STORE/copy" --transfers 8 && sync"#;
+    vec![
         (
             "sha256sum",
             "sha256sum --version",
@@ -43,14 +63,9 @@ pub(crate) fn installed_peers() -> Vec<Peer> {
             "restic version",
             vec![
                 (None, r#"RESTIC_PASSWORD=bench restic --no-cache -r "$STORE" init"#),
-                (
-                    Some(Backup),
-                    r#"RESTIC_PASSWORD=bench restic --no-cache -r "$STORE" backup "$SRC" && sync"#,
-                ),
-                (
-                    Some(BackupAgain),
-                    r#"RESTIC_PASSWORD=bench restic --no-cache -r "$STORE" backup "$SRC" && sync"#,
-                ),
+                (Some(Backup), restic),
+                (Some(BackupAgain), restic),
+                (Some(BackupChanged), restic),
                 (
                     Some(Restore),
                     r#"RESTIC_PASSWORD=bench restic --no-cache -r "$STORE" restore latest --target "$BACK" && sync"#,
@@ -61,20 +76,44 @@ pub(crate) fn installed_peers() -> Vec<Peer> {
             "rclone",
             "rclone version",
             vec![
-                (Some(Backup), r#"rclone copy "$SRC" "$STORE/copy" --transfers 8 && sync"#),
-                (Some(BackupAgain), r#"rclone copy "$SRC" "$STORE/copy" --transfers 8 && sync"#),
+                (Some(Backup), rclone),
+                (Some(BackupAgain), rclone),
+                (Some(BackupChanged), rclone),
                 (Some(Restore), r#"rclone copy "$STORE/copy" "$BACK/copy" --transfers 8 && sync"#),
             ],
         ),
-    ];
-    let mut peers = Vec::new();
-    for (name, version, steps) in all {
-        match version_line(version) {
-            Some(version) => peers.push(Peer { name, version, steps }),
-            None => println!("{name} is not installed: it is left out"),
-        }
-    }
-    peers
+    ]
+}
+
+/// `$STORE` is `bucket/prefix`; [`Store::variables`] say where the server is.
+///
+/// [`Store::variables`]: super::store::Store::variables
+fn on_s3() -> Vec<Tool> {
+    use Operation::{Backup, BackupAgain, BackupChanged, Restore};
+    let rclone = r#"rclone copy "$SRC" ":s3:$STORE" --transfers 32"#;
+    let s5cmd = r#"s5cmd --numworkers 64 sync "$SRC/" "s3://$STORE/""#;
+    vec![
+        (
+            "rclone",
+            "rclone version",
+            vec![
+                (Some(Backup), rclone),
+                (Some(BackupAgain), rclone),
+                (Some(BackupChanged), rclone),
+                (Some(Restore), r#"rclone copy ":s3:$STORE" "$BACK/copy" --transfers 32 && sync"#),
+            ],
+        ),
+        (
+            "s5cmd",
+            "s5cmd version",
+            vec![
+                (Some(Backup), s5cmd),
+                (Some(BackupAgain), s5cmd),
+                (Some(BackupChanged), s5cmd),
+                (Some(Restore), r#"s5cmd --numworkers 64 cp "s3://$STORE/*" "$BACK/copy/" && sync"#),
+            ],
+        ),
+    ]
 }
 
 /// The first line that a version command prints.
@@ -115,31 +154,61 @@ impl Rockhold {
     fn timed(&self, warehouse: &Path, statement: &str) -> Result<Sample> {
         measure::timed(&self.command(warehouse, statement))
     }
+}
 
-    /// A backup, the same again, and a restore into a new warehouse.
-    pub(crate) fn round(
-        &self,
-        warehouse: &Path,
-        store: &Path,
-        back: &Path,
+/// What Rockhold does in one round: backups with names that are new in every
+/// round, and a restore of the last one into a new warehouse.
+pub(crate) struct Round<'a> {
+    rockhold: &'a Rockhold,
+    warehouse: &'a Path,
+    back: &'a Path,
+    repository: String,
+    create: String,
+}
+
+impl<'a> Round<'a> {
+    /// Creates the repository.
+    pub(crate) fn new(
+        rockhold: &'a Rockhold,
+        store: &Store,
+        warehouse: &'a Path,
+        at: &str,
+        back: &'a Path,
         round: u32,
-    ) -> Result<Vec<(Operation, Sample)>> {
-        // Names are new in every round: the warehouse remembers its repositories.
+    ) -> Result<Self> {
+        // The warehouse remembers its repositories.
         let repository = format!("bench_{}_{round}", std::process::id());
-        let create =
-            format!(r#"CREATE REPOSITORY {repository} WITH BROKER ON LOCATION "file://{}""#, store.display());
-        let backup = |label: &str| format!("BACKUP DATABASE bench SNAPSHOT {label} TO {repository}");
-        self.sql(warehouse, &create)?;
-        let full = self.timed(warehouse, &backup("first"))?;
-        let again = self.timed(warehouse, &backup("second"))?;
-        self.sql(back, &create)?;
-        let timestamp = timestamp_of(&self.sql(back, &format!("SHOW SNAPSHOT ON {repository}"))?, "second")?;
+        let create = format!("CREATE REPOSITORY {repository} WITH BROKER ON LOCATION {}", store.location(at));
+        rockhold.sql(warehouse, &create)?;
+        Ok(Self { rockhold, warehouse, back, repository, create })
+    }
+
+    pub(crate) fn run(&mut self, operation: Operation) -> Result<Sample> {
+        let repository = &self.repository;
+        let label = match operation {
+            Operation::Backup => "first",
+            Operation::BackupAgain => "second",
+            Operation::BackupChanged => "third",
+            Operation::Restore => return self.restore(),
+        };
+        let backup = format!("BACKUP DATABASE bench SNAPSHOT {label} TO {repository}");
+        self.rockhold.timed(self.warehouse, &backup)
+    }
+
+    fn restore(&self) -> Result<Sample> {
+        let repository = &self.repository;
+        self.rockhold.sql(self.back, &self.create)?;
+        let shown = self.rockhold.sql(self.back, &format!("SHOW SNAPSHOT ON {repository}"))?;
+        let timestamp = timestamp_of(&shown, "third")?;
         let restore = format!(
-            r#"RESTORE SNAPSHOT second FROM {repository} DATABASE bench PROPERTIES ("backup_timestamp" = "{timestamp}")"#
+            r#"RESTORE SNAPSHOT third FROM {repository} DATABASE bench PROPERTIES ("backup_timestamp" = "{timestamp}")"#
         );
-        let restored = self.timed(back, &restore)?;
-        self.sql(warehouse, &format!("DROP REPOSITORY {repository}"))?;
-        Ok(vec![(Operation::Backup, full), (Operation::BackupAgain, again), (Operation::Restore, restored)])
+        self.rockhold.timed(self.back, &restore)
+    }
+
+    /// Lets the warehouse forget the repository.
+    pub(crate) fn end(self) -> Result<()> {
+        self.rockhold.sql(self.warehouse, &format!("DROP REPOSITORY {}", self.repository)).map(|_| ())
     }
 }
 
