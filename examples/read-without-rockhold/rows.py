@@ -87,6 +87,7 @@ def rows(repository, label, database, table):
             os.path.join(repository, file["key"])
             for partition in entries(repository, entry.get("partitions", {"inline": []}))
             for file in entries(repository, partition["files"])
+            if "rollup" not in file  # rows of a synchronous materialized view
         ]
         if not files:
             return []

@@ -1,0 +1,155 @@
+//! The main job on every storage vendor's server: `examples/migrate.sh`, the
+//! script that a newcomer runs, with the location and the properties of each.
+
+use aws_sdk_s3::{
+    Client,
+    config::{BehaviorVersion, Credentials, Region},
+};
+use rockhold_testkit::servers::{Service, service};
+use rockhold_testkit_gcs::Emulator;
+use std::path::Path;
+use std::process::Command;
+
+/// Runs the script: a backup by one warehouse, a restore in another.
+fn migrate(location: &str, properties: &[(&str, &str)], environment: &[(&str, &str)]) {
+    let place = tempfile::tempdir().unwrap();
+    let list: Vec<String> = properties
+        .iter()
+        .map(|(key, value)| format!("\"{key}\" = \"{}\"", value.replace('"', "\\\"")))
+        .collect();
+    let script = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../examples/migrate.sh");
+    let output = Command::new("bash")
+        .arg(script)
+        .env("ROCKHOLD", env!("CARGO_BIN_EXE_rockhold"))
+        .env("ROCKHOLD_EXAMPLE_DIR", place.path().join("migrate"))
+        .env("LOCATION", location)
+        .env("PROPERTIES", list.join(", "))
+        .envs(environment.iter().copied())
+        .output()
+        .unwrap();
+    let (out, err) = (String::from_utf8_lossy(&output.stdout), String::from_utf8_lossy(&output.stderr));
+    assert!(output.status.success() && out.contains("MATCH: "), "{location}\n{out}\n{err}");
+    // What a user sees must not hold what opens the bucket.
+    for (key, value) in properties.iter().filter(|(key, _)| key.to_lowercase().contains("secret")) {
+        assert!(!out.contains(value) && !err.contains(value), "{location}: the value of {key} was printed");
+    }
+}
+
+/// A new bucket on a server that speaks S3.
+fn bucket(service: &Service, name: &str) {
+    let config = aws_sdk_s3::config::Builder::default()
+        .behavior_version(BehaviorVersion::latest())
+        .http_client(aws_smithy_http_client::Builder::new().build_http())
+        .sleep_impl(aws_smithy_async::rt::sleep::TokioSleep::new())
+        .region(Region::new(service.get("region").to_owned()))
+        .endpoint_url(service.get("endpoint"))
+        .force_path_style(true)
+        .credentials_provider(Credentials::new(
+            service.get("access_key"),
+            service.get("secret_key"),
+            None,
+            None,
+            "test",
+        ));
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
+    runtime
+        .block_on(Client::from_conf(config.build()).create_bucket().bucket(name).send())
+        .expect("a bucket");
+}
+
+#[test]
+fn the_main_job_runs_on_local_disk() {
+    let place = tempfile::tempdir().unwrap();
+    migrate(&format!("file://{}", place.path().join("repository").display()), &[], &[]);
+}
+
+#[test]
+fn the_main_job_runs_on_minio_by_s3_oss_cos_and_obs() {
+    let Some(minio) = service("minio", "the_main_job_runs_on_minio_by_s3_oss_cos_and_obs") else { return };
+    let (endpoint, key, secret) = (minio.get("endpoint"), minio.get("access_key"), minio.get("secret_key"));
+    let bare = endpoint.trim_start_matches("http://");
+    for (scheme, names) in [
+        ("s3", ["aws.s3.endpoint", "aws.s3.access_key", "aws.s3.secret_key"]),
+        ("s3a", ["fs.s3a.endpoint", "fs.s3a.access.key", "fs.s3a.secret.key"]),
+        ("oss", ["fs.oss.endpoint", "fs.oss.accessKeyId", "fs.oss.accessKeySecret"]),
+        (
+            "cosn",
+            ["fs.cosn.bucket.endpoint_suffix", "fs.cosn.userinfo.secretId", "fs.cosn.userinfo.secretKey"],
+        ),
+        ("obs", ["fs.obs.endpoint", "fs.obs.access.key", "fs.obs.secret.key"]),
+    ] {
+        let name = format!("vendors-{scheme}-{}", std::process::id());
+        bucket(&minio, &name);
+        let endpoint = if scheme.starts_with("s3") { endpoint } else { bare };
+        let [at, id, word] = names;
+        migrate(
+            &format!("{scheme}://{name}/backups/here"),
+            &[(at, endpoint), (id, key), (word, secret)],
+            &[],
+        );
+    }
+}
+
+#[test]
+fn the_main_job_runs_on_ceph_s_gateway() {
+    let Some(rgw) = service("rgw", "the_main_job_runs_on_ceph_s_gateway") else { return };
+    let name = format!("vendors-{}", std::process::id());
+    bucket(&rgw, &name);
+    let properties = [
+        ("aws.s3.endpoint", rgw.get("endpoint")),
+        ("aws.s3.access_key", rgw.get("access_key")),
+        ("aws.s3.secret_key", rgw.get("secret_key")),
+        ("aws.s3.region", rgw.get("region")),
+    ];
+    migrate(&format!("s3a://{name}/backups"), &properties, &[]);
+}
+
+#[test]
+fn the_main_job_runs_on_hdfs() {
+    let Some(hdfs) = service("hdfs", "the_main_job_runs_on_hdfs") else { return };
+    let location = format!("{}/work/vendors-{}", hdfs.get("url"), std::process::id());
+    migrate(&location, &[("username", "rockhold")], &[]);
+}
+
+#[test]
+fn the_main_job_runs_on_hdfs_with_kerberos() {
+    let Some(hdfs) = service("hdfs-kerberos", "the_main_job_runs_on_hdfs_with_kerberos") else { return };
+    let location = format!("{}/work/vendors-{}", hdfs.get("url"), std::process::id());
+    let principal = format!("alice@{}", hdfs.get("realm"));
+    let properties = [
+        ("hadoop.security.authentication", "kerberos"),
+        ("kerberos_principal", principal.as_str()),
+        ("kerberos_keytab", hdfs.get("alice_keytab")),
+    ];
+    migrate(&location, &properties, &[("KRB5_CONFIG", hdfs.get("krb5_conf"))]);
+}
+
+#[test]
+fn the_main_job_runs_on_two_namenodes() {
+    let Some(hdfs) = service("hdfs-ha", "the_main_job_runs_on_two_namenodes") else { return };
+    let name = hdfs.get("nameservice");
+    let location = format!("hdfs://{name}/work/vendors-{}", std::process::id());
+    let (list, first, second) = (
+        format!("dfs.ha.namenodes.{name}"),
+        format!("dfs.namenode.rpc-address.{name}.nn1"),
+        format!("dfs.namenode.rpc-address.{name}.nn2"),
+    );
+    let properties = [
+        ("username", "rockhold"),
+        ("dfs.nameservices", name),
+        (list.as_str(), "nn1, nn2"),
+        (first.as_str(), hdfs.get("nn1")),
+        (second.as_str(), hdfs.get("nn2")),
+    ];
+    migrate(&location, &properties, &[]);
+}
+
+#[test]
+fn the_main_job_runs_on_a_stand_in_for_cloud_storage() {
+    let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(1).enable_all().build().unwrap();
+    let gcs = runtime.block_on(Emulator::start()).unwrap();
+    gcs.create_bucket("vendors");
+    let properties = [("gcp.gcs.endpoint", gcs.endpoint()), ("gcp.gcs.anonymous", "true")];
+    migrate("gs://vendors/backups", &properties, &[]);
+    assert_eq!(gcs.unfinished_sessions(), 0);
+}

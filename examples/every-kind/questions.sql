@@ -1,0 +1,10 @@
+SELECT count(*), sum(minutes) FROM nyc.delays;
+SELECT name, minutes FROM nyc.worst ORDER BY minutes DESC, name LIMIT 5;
+SELECT origin, round(sum(nyc.km(distance))) AS kilometres FROM nyc.flights GROUP BY origin ORDER BY origin;
+SELECT * FROM nyc.by_origin [_SYNC_MV_] ORDER BY origin;
+SELECT flight_date, sum(departures), sum(minutes) FROM nyc.daily GROUP BY flight_date ORDER BY flight_date LIMIT 10;
+SELECT * FROM nyc.carriers ORDER BY carrier;
+SELECT count(*), sum(temp) FROM nyc.weather;
+SELECT manufacturer, sum(seats) FROM nyc.planes GROUP BY manufacturer ORDER BY 2 DESC, 1 LIMIT 5;
+SHOW CREATE CATALOG lake;
+SHOW CREATE CATALOG ledger;

@@ -1,0 +1,5 @@
+RESTORE SNAPSHOT catalogs FROM local_repo
+ALL EXTERNAL CATALOGS
+PROPERTIES ("backup_timestamp" = "${TIMESTAMP}");
+
+SHOW CATALOGS;
