@@ -159,9 +159,8 @@ fn view_of_query(name: &str, query: &Query, text: &str) -> Result<SynchronousVie
 fn refuse_nondeterministic(query: &Query) -> Result<()> {
     let found = visit_expressions(query, |expr| match expr {
         Expr::Function(call)
-            if function_name(call).is_some_and(|name| {
-                NONDETERMINISTIC.contains(&name.as_str()) || tells_time(&name, call)
-            }) =>
+            if function_name(call)
+                .is_some_and(|name| NONDETERMINISTIC.contains(&name.as_str()) || tells_time(&name, call)) =>
         {
             ControlFlow::Break(expr.to_string())
         }
