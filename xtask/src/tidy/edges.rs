@@ -38,9 +38,7 @@ const DEV_EDGES: &[&str] = &[
     "crates/testkit",
     "crates/testkit/gcs",
     "crates/layers",
-    "crates/storage/fs",
-    // The engine's test of a NameNode that dies.
-    "crates/storage/hdfs",
+    "crates/storage/*",
     "crates/objects/*",
     "crates/warehouse/*",
 ];

@@ -3,7 +3,7 @@
 //! user has. The job ends FINISHED, or CANCELLED with the reason; nothing else
 //! has changed, nothing is left behind, and a second try succeeds.
 
-use crate::kill::{Start, files, no_job_is_left, start_with_table};
+use crate::kill::{Start, keeps_files, no_job_is_left, start_with_table};
 use crate::support::{MemoryFactory, World, one_at_a_time, open, open_layered};
 use crate::verify::{clean_up, orphans, referenced};
 use rockhold_core::{ErrorKind, Key, MemoryRepository, ObjectName, Repository, SharedRepository};
@@ -24,7 +24,7 @@ fn table() -> ObjectName {
 
 /// What a store does wrong, once or for good.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Wrong {
+pub(crate) enum Wrong {
     /// 503 once.
     Unavailable,
     /// 429 three times, with a time to wait.
@@ -97,10 +97,10 @@ impl Wrong {
         all
     }
 
-    fn plan(self, number: u64) -> FaultPlan {
-        let plan = FaultPlan::new();
+    /// Strikes at the call with this number.
+    pub(crate) fn strike(self, plan: &FaultPlan, number: u64) {
         let here = Scope::number(number);
-        let from_here = Scope::all().skip(number - 1);
+        let from_here = Scope::all().skip(number - 1 - plan.passed());
         let unavailable = Failure::unavailable(None);
         match self {
             Self::Unavailable => plan.on(here, Fault::before(unavailable)),
@@ -122,11 +122,10 @@ impl Wrong {
             Self::StallsStream => plan.on(here, Fault::StallStream(7, HOUR)),
             Self::ListsStale => plan.on(here, Fault::HideNewest(1000)),
         }
-        plan
     }
 
     /// What the layers must hide from the user.
-    fn is_overcome(self) -> bool {
+    pub(crate) fn is_overcome(self) -> bool {
         use Wrong::*;
         matches!(
             self,
@@ -162,7 +161,7 @@ fn layers(wrong: Option<Wrong>, plan: &FaultPlan) -> Layers {
 }
 
 /// Files of more than a few hundred bytes go up in parts.
-fn config() -> EngineConfig {
+pub(crate) fn config() -> EngineConfig {
     EngineConfig { upload_buffer_size: 600, ..one_at_a_time() }
 }
 
@@ -189,19 +188,6 @@ impl After {
     fn shared(&self) -> SharedRepository {
         self.repository.clone()
     }
-
-    /// So many files are in the warehouse once nobody reads the others any more.
-    async fn keeps_files(&self, count: usize) {
-        for _ in 0..200 {
-            // Readers let go of what they read a moment after they have ended.
-            self.world.store.reclaim().await.unwrap();
-            if files(&self.dir).len() == count {
-                return;
-            }
-            tokio::time::sleep(Duration::from_millis(20)).await;
-        }
-        panic!("{:?} are left in the warehouse, {count} belong there", files(&self.dir));
-    }
 }
 
 /// Runs `sql` from `start` once for every call to the repository and every
@@ -224,7 +210,8 @@ where
         for wrong in Wrong::at(call.point) {
             let dir = place.path().join(format!("run{points}"));
             let memory = start.copy(&dir);
-            let plan = wrong.plan(call.number);
+            let plan = FaultPlan::new();
+            wrong.strike(&plan, call.number);
             let outcome = faulty(&dir, &memory, Some(wrong), &plan).await.job(sql).await;
             let context = format!("{name}: call {call:?} of {}, {wrong:?}: {outcome:?}", calls.len());
             let (state, said) = match &outcome {
@@ -302,7 +289,7 @@ async fn a_backup_over_a_store_that_fails_stalls_and_lies_gives_a_whole_snapshot
         async move {
             let w = &after.world;
             assert_eq!(w.visible(&table()).await.as_ref(), Some(&rows), "the warehouse is as it was");
-            after.keeps_files(rows.len() - 1).await;
+            keeps_files(&after.world, &after.dir, rows.len() - 1).await;
             if after.finished && after.wrong.is_damage() {
                 return damage_is_named(&after, &rows).await;
             }
@@ -408,11 +395,11 @@ async fn a_restore_over_a_store_that_fails_stalls_and_lies_gives_the_old_rows_or
                 assert_eq!(found, backed_up);
             } else {
                 assert_eq!(found, changed, "{}", after.said);
-                after.keeps_files(changed.len() - 1).await;
+                keeps_files(&after.world, &after.dir, changed.len() - 1).await;
                 w.done(&again).await;
                 assert_eq!(w.visible(&table()).await.unwrap(), backed_up);
             }
-            after.keeps_files(backed_up.len() - 1).await;
+            keeps_files(&after.world, &after.dir, backed_up.len() - 1).await;
             assert_eq!(orphans(&after.shared()).await.unwrap(), [], "a restore writes nothing");
         }
     })

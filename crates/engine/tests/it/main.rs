@@ -15,6 +15,7 @@ mod kill;
 mod kill_kinds;
 mod kinds;
 mod meeting;
+mod minio;
 mod pools;
 mod process;
 mod real_kinds;

@@ -244,12 +244,18 @@ impl World {
 
     /// As `set_up`, with the repository at a location.
     pub(crate) async fn set_up_at(&self, partitions: usize, location: &str) {
+        let create = format!("CREATE REPOSITORY r WITH BROKER ON LOCATION \"{location}\"");
+        self.set_up_with(partitions, &create).await;
+    }
+
+    /// As `set_up`, with the statement that creates the repository.
+    pub(crate) async fn set_up_with(&self, partitions: usize, create_repository: &str) {
         self.store.change(Change::CreateDatabase { name: "d".into() }).await.unwrap();
         let table = ObjectName::new("d", "t");
         self.create_table(&table, partitions).await;
         self.load(&table, 1).await;
         self.load(&table, 50).await;
-        self.sql(&format!("CREATE REPOSITORY r WITH BROKER ON LOCATION \"{location}\"")).await.unwrap();
+        self.sql(create_repository).await.unwrap();
     }
 
     /// The timestamp of a snapshot.
