@@ -21,6 +21,9 @@ pub(crate) enum Command {
     /// Take along the keys that encrypt secrets.
     #[command(subcommand)]
     Key(Key),
+    /// Look after repositories.
+    #[command(subcommand)]
+    Repo(Repo),
 }
 
 /// Secrets of external catalogs and functions travel encrypted inside
@@ -52,6 +55,33 @@ pub(crate) struct KeyPlace {
     #[arg(long, value_name = "DIR", env = "ROCKHOLD_DATA", default_value = "rockhold-data")]
     pub(crate) data: PathBuf,
     /// The file with the warehouse's keys; by default inside the directory.
+    #[arg(long, value_name = "FILE", env = "ROCKHOLD_KEY_FILE")]
+    pub(crate) key_file: Option<PathBuf>,
+}
+
+/// Look after repositories.
+#[derive(Debug, Subcommand)]
+pub(crate) enum Repo {
+    /// Try out what a repository needs, each permission for itself, and what
+    /// endangers it. Leaves nothing behind. Exit code 1 when something failed.
+    Check {
+        #[command(flatten)]
+        place: RepoPlace,
+        /// The repository, as CREATE REPOSITORY named it.
+        name: String,
+        /// Print one JSON object.
+        #[arg(long)]
+        json: bool,
+    },
+}
+
+/// Which warehouse knows the repository.
+#[derive(Debug, ClapArgs)]
+pub(crate) struct RepoPlace {
+    /// The warehouse's directory.
+    #[arg(long, value_name = "DIR", env = "ROCKHOLD_DATA", default_value = "rockhold-data")]
+    pub(crate) data: PathBuf,
+    /// The file with the key that encrypts secrets; by default inside the directory.
     #[arg(long, value_name = "FILE", env = "ROCKHOLD_KEY_FILE")]
     pub(crate) key_file: Option<PathBuf>,
 }

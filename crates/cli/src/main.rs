@@ -5,6 +5,7 @@ mod exit;
 mod key;
 mod output;
 mod progress;
+mod repo;
 mod run;
 
 use clap::Parser;

@@ -12,6 +12,7 @@ pub(crate) async fn run(args: Args) -> u8 {
     let sql = match args.command {
         Command::Sql(sql) => sql,
         Command::Key(key) => return crate::key::run(key).await,
+        Command::Repo(repo) => return crate::repo::run(repo).await,
     };
     let text = match read_input(&sql) {
         Ok(text) => text,

@@ -31,7 +31,7 @@ mod text;
 pub use builder::{Rockhold, RockholdBuilder};
 pub use rockhold_core::{Error, JobRecord, JsonShape, Outcome, ResultColumn, Row, Rows, Secret};
 pub use rockhold_engine::{
-    Engine, EngineBuilder, EngineConfig, JobDetail, JobHandle, ProgressCounts, job_status,
+    Engine, EngineBuilder, EngineConfig, JobDetail, JobHandle, ProgressCounts, RepositoryCheck, job_status,
 };
 pub use rockhold_sql::SqlError;
 pub use rockhold_warehouse_store::ImportedKeys;
