@@ -170,6 +170,10 @@ impl Repository for S3Repository {
         uploads::discard(&self.0, prefix).await
     }
 
+    async fn count_staged(&self, prefix: &Key) -> Result<u64> {
+        uploads::count(&self.0, prefix).await
+    }
+
     /// What an object store acknowledged is durable.
     async fn barrier(&self) -> Result<()> {
         Ok(())

@@ -4,7 +4,7 @@ use crate::{backend::Shared, deleter::AT_ONCE, lister};
 use aws_sdk_s3::{error::ProvideErrorMetadata, types::EncodingType};
 use futures::{StreamExt, TryStreamExt, stream};
 use rockhold_core::{Error, ErrorKind, Key, Result};
-use std::sync::Arc;
+use std::{collections::HashSet, sync::Arc};
 
 /// Removes the parts of one unfinished object. That it is gone is a success.
 pub(crate) async fn abort(shared: &Shared, key: &Key, upload: &str, operation: &'static str) -> Result<bool> {
@@ -49,7 +49,7 @@ async fn discard_listed(shared: &Arc<Shared>, prefix: &Key, names: &str) -> Resu
     let mut removed = 0;
     let mut marker: Option<(String, String)> = None;
     loop {
-        let page = page(shared, prefix, names, marker.take()).await?;
+        let page = page(shared, prefix, names, marker.take(), "discard staged").await?;
         let aborted: Vec<bool> = stream::iter(page.found)
             .map(|(key, upload)| async move { abort(shared, &key, &upload, "discard staged").await })
             .buffer_unordered(AT_ONCE)
@@ -63,6 +63,27 @@ async fn discard_listed(shared: &Arc<Shared>, prefix: &Key, names: &str) -> Resu
     }
 }
 
+/// Counts all unfinished objects below a prefix; as many as [`discard`] would
+/// remove.
+pub(crate) async fn count(shared: &Arc<Shared>, prefix: &Key) -> Result<u64> {
+    let below = shared.object(prefix);
+    // MinIO: as in `discard`; both answers may hold the same upload.
+    let names: &[&str] = if shared.server.is_minio() { &[&below, ""] } else { &[&below] };
+    let mut found = HashSet::new();
+    for names in names {
+        let mut marker: Option<(String, String)> = None;
+        loop {
+            let page = page(shared, prefix, names, marker.take(), "count staged").await?;
+            found.extend(page.found.into_iter().map(|(_, upload)| upload));
+            match page.next {
+                Some(next) => marker = Some(next),
+                None => break,
+            }
+        }
+    }
+    Ok(found.len() as u64)
+}
+
 struct Page {
     found: Vec<(Key, String)>,
     next: Option<(String, String)>,
@@ -73,6 +94,7 @@ async fn page(
     prefix: &Key,
     names: &str,
     marker: Option<(String, String)>,
+    operation: &'static str,
 ) -> Result<Page> {
     let location = &shared.config.location;
     let mut list = shared.client.list_multipart_uploads().bucket(shared.bucket());
@@ -85,7 +107,7 @@ async fn page(
     if let Some((key, upload)) = marker {
         list = list.key_marker(key).upload_id_marker(upload);
     }
-    let call = shared.reads("discard staged", "s3:ListBucketMultipartUploads");
+    let call = shared.reads(operation, "s3:ListBucketMultipartUploads");
     let answer = list.send().await.map_err(|error| call.failed(error, prefix))?;
     let encoded = answer.encoding_type() == Some(&EncodingType::Url);
     let name = |text: &str| if encoded { lister::decoded(text) } else { Some(text.to_owned()) };
@@ -98,7 +120,7 @@ async fn page(
         let markers = answer.next_key_marker().and_then(name).zip(answer.next_upload_id_marker());
         let (key, upload) = markers.ok_or_else(|| {
             let message = "the listing has more pages and does not tell where they begin";
-            Error::corrupt(message).during("discard staged").at(prefix)
+            Error::corrupt(message).during(operation).at(prefix)
         })?;
         Some((key, upload.to_owned()))
     } else {
