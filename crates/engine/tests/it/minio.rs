@@ -169,6 +169,8 @@ async fn jobs_go_on_when_minio_is_killed_and_started_again_in_the_middle() {
         let rows = w.visible(&table()).await.unwrap();
         plan.at(plan.passed() + number, server.killer(moment));
         w.done(BACKUP).await;
+        // Killed at the last call, it may still be on its way.
+        server.restart();
         is_whole(&bucket, &rows).await;
         kills += 1;
     }
@@ -208,7 +210,8 @@ async fn jobs_end_with_the_reason_when_minio_does_not_come_back_and_succeed_when
     let record = w.job(BACKUP).await.unwrap();
     let said = job_status(&record);
     assert_eq!(record.state, "CANCELLED", "{said}");
-    assert!(said.starts_with("[BAD_CONNECTION, msg: write part data/"), "{said}");
+    assert!(said.starts_with("[BAD_CONNECTION, msg: ") && said.contains("data/"), "{said}");
+    assert!(said.contains("start the server"), "{said}");
     assert_eq!(w.visible(&table()).await.as_deref(), Some(rows.as_slice()), "the warehouse is as it was");
 
     server.restart();
@@ -249,10 +252,10 @@ async fn a_sample_of_what_a_store_does_wrong_is_overcome_or_told_over_minio() {
         Wrong::Duplicates,
         Wrong::Vanishes,
     ];
-    for (number, wrong) in (0..).flat_map(|round| wrongs.map(|wrong| (1 + round * 3, wrong))).take(35) {
+    for (number, wrong) in (0..).flat_map(|round| wrongs.map(|wrong| (1 + round * 3, wrong))).take(21) {
         let bucket = server.bucket(&format!("sample-{points}"));
         let (dir, plan) = (tempfile::tempdir().unwrap(), FaultPlan::new());
-        let w = world(dir.path(), &plan, 3).await;
+        let w = world(dir.path(), &plan, 4).await;
         bucket.set_up(&w).await;
         let rows = w.visible(&table()).await.unwrap();
         wrong.strike(&plan, plan.passed() + number);
