@@ -41,18 +41,20 @@ pub struct BaseNote {
 pub struct RefreshedPartition {
     /// The partition's name.
     pub name: String,
-    /// Its bases, views replaced by what they read.
+    /// Its bases, and the logical views through which it reads them.
     pub bases: Vec<RefreshedBase>,
 }
 
-/// The rows of one base table or materialized view.
+/// The rows of one base table or materialized view; for a logical view what it
+/// says.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct RefreshedBase {
     /// Database of the base.
     pub database: String,
     /// Its name.
     pub name: String,
-    /// Name and version id (32 hex digits) of each partition that had rows.
+    /// Name and version id (32 hex digits) of each partition that had rows. For
+    /// a logical view one item: no name, and a digest of its definition.
     pub partitions: Vec<(String, String)>,
 }
 

@@ -86,7 +86,7 @@ async fn analyzed(
         })
         .collect();
     let sources = sources(&planned.plan)?;
-    refuse_inactive_bases(session, &sources).await?;
+    refuse_inactive_bases(session, &sources.bases).await?;
     let database = environment.database.as_deref().unwrap_or_default();
     let unpartitioned = Partitioning::Unpartitioned;
     let mut definition =

@@ -4,7 +4,7 @@
 use super::super::place::key::Key;
 use super::super::value::time::{add_units, parse_datetime};
 use super::mapping::{Mapping, Target};
-use super::source::Source;
+use super::source::Sources;
 use super::trace::trace;
 use datafusion::common::TableReference;
 use datafusion::logical_expr::LogicalPlan;
@@ -32,6 +32,8 @@ pub(crate) struct Goal {
     pub(crate) target: Target,
     /// The bases' partitions with rows that it is computed from.
     pub(crate) bases: Vec<GoalBase>,
+    /// The logical views between, each with a digest of what it says.
+    pub(crate) views: Vec<(ObjectName, String)>,
 }
 
 /// What a goal takes from one base.
@@ -50,7 +52,7 @@ impl Shape {
         columns: &[Column],
         keys: &[PartitionKey],
         plan: &LogicalPlan,
-        sources: &[Source],
+        sources: &Sources,
     ) -> Result<Self, SqlError> {
         let mut base: Option<TableReference> = None;
         let mut names = Vec::new();
@@ -85,7 +87,7 @@ impl Shape {
         }
         let Some(table) = base else { return Ok(Shape { follows: None }) };
         let full = ObjectName::new(table.schema().unwrap_or_default(), table.table());
-        let source = sources.iter().find(|source| source.name == full).ok_or_else(|| {
+        let source = sources.bases.iter().find(|source| source.name == full).ok_or_else(|| {
             SqlError::execute(format!("the query of the materialized view does not read {full}"))
         })?;
         let mapping = Mapping::new(&source.definition, &names, units, &view_type)?;
@@ -109,7 +111,7 @@ impl Shape {
     pub(crate) fn goals(
         &self,
         view: &MaterializedViewDefinition,
-        sources: &[Source],
+        sources: &Sources,
     ) -> Result<Vec<Goal>, SqlError> {
         let targets = match &self.follows {
             None => {
@@ -117,6 +119,7 @@ impl Shape {
             }
             Some((_, base, mapping)) => {
                 let partitions: Vec<&Partition> = sources
+                    .bases
                     .iter()
                     .filter(|source| source.name == *base)
                     .flat_map(|source| &source.partitions)
@@ -130,6 +133,7 @@ impl Shape {
             .into_iter()
             .map(|target| {
                 let bases = sources
+                    .bases
                     .iter()
                     .map(|source| {
                         let followed = follows == Some(&source.name);
@@ -144,38 +148,41 @@ impl Shape {
                         GoalBase { name: source.name.clone(), partitions }
                     })
                     .collect();
-                Goal { target, bases }
+                Goal { target, bases, views: sources.views.clone() }
             })
             .collect())
     }
 }
 
 impl Goal {
-    /// What to note about a partition that was computed now.
+    /// What to note about a partition that was computed now. A logical view
+    /// is noted like a base whose only version is what it says.
     pub(crate) fn record(&self) -> Vec<RefreshedBase> {
-        self.bases
-            .iter()
-            .map(|base| RefreshedBase {
-                database: base.name.database.clone(),
-                name: base.name.name.clone(),
-                partitions: base
-                    .partitions
-                    .iter()
-                    .map(|partition| (partition.name().to_owned(), partition.version_id.to_string()))
-                    .collect(),
-            })
-            .collect()
+        let of = |name: &ObjectName, partitions| RefreshedBase {
+            database: name.database.clone(),
+            name: name.name.clone(),
+            partitions,
+        };
+        let version =
+            |partition: &PartitionInfo| (partition.name().to_owned(), partition.version_id.to_string());
+        let bases =
+            self.bases.iter().map(|base| of(&base.name, base.partitions.iter().map(version).collect()));
+        let views = self.views.iter().map(|(name, said)| of(name, vec![(String::new(), said.clone())]));
+        bases.chain(views).collect()
     }
 
     /// Whether what was noted still holds: the same rows of every base but
-    /// those that `excluded` names.
+    /// those that `excluded` names, through the same views.
     pub(crate) fn is_fresh(&self, noted: &[RefreshedBase], excluded: impl Fn(&ObjectName) -> bool) -> bool {
-        self.bases.len() == noted.len()
+        let noted_of = |name: &ObjectName| {
+            noted.iter().find(|noted| noted.database == name.database && noted.name == name.name)
+        };
+        self.bases.len() + self.views.len() == noted.len()
+            && self.views.iter().all(|(name, said)| {
+                noted_of(name).is_some_and(|noted| noted.partitions.iter().any(|(_, id)| id == said))
+            })
             && self.bases.iter().all(|base| {
-                let same = |noted: &&RefreshedBase| {
-                    noted.database == base.name.database && noted.name == base.name.name
-                };
-                let Some(noted) = noted.iter().find(same) else { return false };
+                let Some(noted) = noted_of(&base.name) else { return false };
                 excluded(&base.name)
                     || (noted.partitions.len() == base.partitions.len()
                         && base

@@ -7,7 +7,7 @@ use datafusion::common::TableReference;
 use datafusion::common::tree_node::{Transformed, TreeNode, TreeNodeRecursion};
 use datafusion::datasource::{provider_as_source, source_as_provider};
 use datafusion::logical_expr::{LogicalPlan, TableScan};
-use rockhold_core::ObjectName;
+use rockhold_core::{Digest, KindId, ObjectName};
 use rockhold_model::TableDefinition;
 use rockhold_sql::SqlError;
 use rockhold_warehouse_store::PartitionInfo;
@@ -24,18 +24,24 @@ pub(crate) struct Source {
     pub(crate) partitions: Vec<PartitionInfo>,
 }
 
-/// The tables and materialized views that a plan reads, each once.
+/// Everything that a plan reads, at one instant.
+#[derive(Debug, Clone, Default)]
+pub(crate) struct Sources {
+    /// Tables and materialized views, each once.
+    pub(crate) bases: Vec<Source>,
+    /// Logical views, each with a digest of what it says.
+    pub(crate) views: Vec<(ObjectName, String)>,
+}
+
+/// What a plan reads.
 ///
 /// # Errors
 /// It reads something whose changes nobody could see.
-pub(crate) fn sources(plan: &LogicalPlan) -> Result<Vec<Source>, SqlError> {
-    let mut found: Vec<Source> = Vec::new();
+pub(crate) fn sources(plan: &LogicalPlan) -> Result<Sources, SqlError> {
+    let mut found = Sources::default();
     plan.apply_with_subqueries(|node| {
         if let LogicalPlan::TableScan(scan) = node {
-            let source = source(scan).map_err(into_query)?;
-            if found.iter().all(|other| other.name != source.name) {
-                found.push(source);
-            }
+            found.add(scan).map_err(into_query)?;
         }
         Ok(TreeNodeRecursion::Continue)
     })
@@ -43,24 +49,35 @@ pub(crate) fn sources(plan: &LogicalPlan) -> Result<Vec<Source>, SqlError> {
     Ok(found)
 }
 
-fn source(scan: &TableScan) -> Result<Source, SqlError> {
-    let database = scan.table_name.schema().unwrap_or_default();
-    if database == OWN {
-        return Err(SqlError::analyze(
-            "Materialized view query statement does not support PARTITION (…) and FILES(…); name whole tables",
-        ));
-    }
-    let provider = source_as_provider(&scan.source).map_err(of_query)?;
-    match (provider.as_ref() as &dyn Any).downcast_ref::<StoredTable>() {
-        Some(table) => Ok(Source {
-            name: ObjectName::new(database, scan.table_name.table()),
-            definition: table.definition().clone(),
-            partitions: table.partitions().to_vec(),
-        }),
-        None => Err(SqlError::analyze(format!(
-            "Materialized view does not support the base table {database}.{}: it is the system's",
-            scan.table_name.table()
-        ))),
+impl Sources {
+    fn add(&mut self, scan: &TableScan) -> Result<(), SqlError> {
+        let database = scan.table_name.schema().unwrap_or_default();
+        if database == OWN {
+            return Err(SqlError::analyze(
+                "Materialized view query statement does not support PARTITION (…) and FILES(…); name whole tables",
+            ));
+        }
+        let provider = source_as_provider(&scan.source).map_err(of_query)?;
+        let Some(table) = (provider.as_ref() as &dyn Any).downcast_ref::<StoredTable>() else {
+            return Err(SqlError::analyze(format!(
+                "Materialized view does not support the base table {database}.{}: it is the system's",
+                scan.table_name.table()
+            )));
+        };
+        // The instant holds the logical views that led to the table as well.
+        for object in table.snapshot().objects() {
+            let object = &object.info.object;
+            if object.kind == KindId::VIEW && self.views.iter().all(|(name, _)| *name != object.name) {
+                let said = Digest::of(object.definition.to_string().as_bytes());
+                self.views.push((object.name.clone(), said.to_string()));
+            }
+        }
+        let name = ObjectName::new(database, scan.table_name.table());
+        if self.bases.iter().all(|other| other.name != name) {
+            let (definition, partitions) = (table.definition().clone(), table.partitions().to_vec());
+            self.bases.push(Source { name, definition, partitions });
+        }
+        Ok(())
     }
 }
 

@@ -105,6 +105,11 @@ impl StoredTable {
         &self.definition
     }
 
+    /// The instant that is read, with everything else that the query reads.
+    pub(crate) fn snapshot(&self) -> &ReadSnapshot {
+        &self.snapshot
+    }
+
     /// The partitions that are read.
     pub(crate) fn partitions(&self) -> &[PartitionInfo] {
         &self.partitions

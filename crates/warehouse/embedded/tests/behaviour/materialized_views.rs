@@ -592,3 +592,34 @@ async fn window_functions_and_semi_joins_keep_partitions_apart() {
         ["2024-01-20|9|1", "2024-01-20|3|2", "2024-01-20|2|3"]
     );
 }
+
+#[tokio::test]
+async fn logical_views_between_are_read_through_and_noticed() {
+    let mut bench = Bench::new().await;
+    bench.run(SALES).await;
+    bench
+        .run(
+            "CREATE VIEW big AS SELECT d AS day, v FROM sales WHERE v > 1;
+             CREATE VIEW twice AS SELECT day, v * 2 AS v FROM big;
+             CREATE MATERIALIZED VIEW m PARTITION BY day REFRESH ASYNC AS SELECT day, sum(v) s FROM twice GROUP BY day",
+        )
+        .await;
+    assert_eq!(bench.rows("SELECT * FROM m ORDER BY day").await, ["2024-01-20|10", "2024-02-02|8"]);
+    let before = versions(&bench, "m").await;
+    bench.run("INSERT INTO sales VALUES ('2024-02-03', 'c', 5)").await;
+    assert_eq!(changed(&before, &versions(&bench, "m").await), ["p3"]);
+    // Other words of a view are other rows, although no table has changed.
+    bench
+        .run("ALTER VIEW big AS SELECT d AS day, v FROM sales WHERE v > 4; REFRESH MATERIALIZED VIEW m")
+        .await;
+    assert_eq!(bench.rows("SELECT * FROM m").await, ["2024-02-03|10"]);
+    bench.run("DROP VIEW big").await;
+    assert_eq!(activity(&mut bench, "m").await, "false|base-table dropped: big");
+    bench
+        .run("CREATE VIEW big AS SELECT d AS day, v FROM sales WHERE v = 1; REFRESH MATERIALIZED VIEW m")
+        .await;
+    assert_eq!(bench.rows("SELECT * FROM m").await, ["2024-01-01|2"]);
+    let again = versions(&bench, "m").await;
+    bench.run("REFRESH MATERIALIZED VIEW m").await;
+    assert_eq!(changed(&again, &versions(&bench, "m").await), Vec::<String>::new());
+}
