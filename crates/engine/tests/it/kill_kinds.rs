@@ -33,7 +33,7 @@ async fn story() -> Story {
         w.create(kind.clone(), name, "kept", &[]).await;
         w.comment(kind, name, "as backed up").await;
     }
-    w.create(KindId::FUNCTION, "d.f(INT)", "kept", &[]).await;
+    w.create_with_file("d.f(INT)", "kept", b"first jar").await;
     w.create(KindId::MATERIALIZED_VIEW, "d.m", "of t", &["d.t"]).await;
     let m = ObjectName::new("d", "m");
     w.load(&m, 1).await;
@@ -57,6 +57,9 @@ async fn story() -> Story {
     for (kind, name) in &lost {
         w.drop(w.engine.kinds().get(kind).unwrap().namespace, name).await;
     }
+    // The same function, made again with another file.
+    w.drop(Namespace::Function, "d.f(INT)").await;
+    w.create_with_file("d.f(INT)", "kept", b"second jar").await;
     // Not in the snapshot, so never touched.
     w.create(KindId::FUNCTION, "d.f(DATE)", "new", &[]).await;
     w.create(KindId::EXTERNAL_CATALOG, "jdbc", "new", &[]).await;

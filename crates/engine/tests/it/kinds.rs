@@ -5,8 +5,8 @@
 
 use crate::support::World;
 use rockhold_core::{
-    CatalogCodec, Comparison, Document, KindDescriptor, KindId, LiveObject, MergeCheck, Namespace,
-    ObjectName, ObjectRef, Renames, RestoreOptions, Result,
+    CatalogCodec, Comparison, DataPart, Document, JobId, KindDescriptor, KindId, LiveObject, MergeCheck,
+    Namespace, ObjectName, ObjectRef, PinRequest, Renames, RestoreOptions, Result, Warehouse,
 };
 use rockhold_model::{Partition, PartitionValue};
 use rockhold_warehouse_store::{Change, NewObject};
@@ -157,6 +157,44 @@ impl World {
         self.store.change(Change::CreateObject(object)).await.unwrap();
     }
 
+    /// Makes a function together with its file.
+    pub(crate) async fn create_with_file(&self, name: &str, text: &str, bytes: &'static [u8]) {
+        let (namespace, kind, name) = (Namespace::Function, KindId::FUNCTION, split(name));
+        let definition = json!({"name": name.name, "text": text, "refers": []});
+        let (state, partitions) = (Value::Null, Vec::new());
+        let live = LiveObject {
+            kind: kind.clone(),
+            name: name.clone(),
+            definition: definition.clone(),
+            state: Value::Null,
+        };
+        let load = self.store.begin_object(namespace, live).await.unwrap();
+        let artifact = load.create_partition(Partition::new("artifact", PartitionValue::All));
+        let mut file = load.raw_file(&artifact, "jar").await.unwrap();
+        file.write(bytes.into()).await.unwrap();
+        file.finish().await.unwrap();
+        let new = NewObject { namespace, kind, name, definition, state, partitions };
+        load.commit_creating(Vec::new(), new).await.unwrap();
+    }
+
+    /// Partitions, extensions and contents of the files of a function.
+    async fn files_of(&self, function: &ObjectName) -> Vec<String> {
+        let job = JobId::random().unwrap();
+        let request = PinRequest::new(KindId::FUNCTION, function.clone());
+        let cut = self.store.pin(job, vec![request]).await.unwrap();
+        let mut lines = Vec::new();
+        for partition in cut.partitions(0, None, 10).await.unwrap() {
+            for file in cut.files(&partition, None, 10).await.unwrap() {
+                let DataPart::LocalFile { path, .. } = file.part else { panic!("a local file") };
+                let bytes = std::fs::read(path).unwrap();
+                let text = String::from_utf8_lossy(&bytes);
+                lines.push(format!("{function} {} {} {text}", partition.name, file.extension));
+            }
+        }
+        self.store.release(job).await.unwrap();
+        lines
+    }
+
     /// Changes what no comparison looks at.
     pub(crate) async fn comment(&self, kind: &KindId, name: &str, comment: &str) {
         let namespace = self.engine.kinds().get(kind).unwrap().namespace;
@@ -181,6 +219,9 @@ impl World {
             lines.push(format!("{kind} {name} {} {}", info.object.definition, info.object.state));
             if info.namespace == Namespace::Relation {
                 lines.extend(self.visible(name).await.unwrap().into_iter().skip(1));
+            }
+            if info.namespace == Namespace::Function {
+                lines.extend(self.files_of(name).await);
             }
         }
         lines

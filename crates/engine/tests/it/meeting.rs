@@ -251,7 +251,7 @@ async fn a_whole_database_of_another_name_refers_to_itself_only_where_its_object
 async fn the_partition_of_an_unpartitioned_object_is_called_as_the_object_under_every_name() {
     let (_dir, w) = world().await;
     w.create(KindId::MATERIALIZED_VIEW, "d.m", "free", &[]).await;
-    w.create(KindId::FUNCTION, "d.f(INT)", "with a file", &[]).await;
+    w.create_with_file("d.f(INT)", "with a file", b"a jar").await;
     w.load(&ObjectName::new("d", "m"), 1).await;
     w.done("BACKUP DATABASE d SNAPSHOT s TO r").await;
     let rows = w.visible(&ObjectName::new("d", "m")).await.unwrap();
@@ -267,6 +267,8 @@ async fn the_partition_of_an_unpartitioned_object_is_called_as_the_object_under_
         assert_eq!(names("m2").await, ["m2"], "round {round}");
         assert_eq!(names("t2").await, ["p001", "p002"]);
         assert_eq!(names("g(INT)").await, ["artifact"]);
+        let everything = w.everything("d").await;
+        assert!(everything.contains(&"d.g(INT) artifact jar a jar".to_owned()), "{everything:?}");
         let copy = w.visible(&ObjectName::new("d", "m2")).await.unwrap();
         let under_new_name: Vec<String> = rows[1..].iter().map(|row| row.replacen("m ", "m2 ", 1)).collect();
         assert_eq!(copy[1..], under_new_name);

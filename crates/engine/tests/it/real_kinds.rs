@@ -3,7 +3,7 @@
 
 use crate::support::{MemoryFactory, World, open};
 use rockhold_core::{KindId, Namespace, ObjectName, PartitionWriter, SnapshotWriter};
-use rockhold_engine::EngineBuilder;
+use rockhold_engine::{EngineBuilder, JobDetail};
 use rockhold_layers::FaultPlan;
 use rockhold_model::{Column, DataType, Partition, PartitionValue, Partitioning};
 use rockhold_object_external_catalog::CatalogDocumentCodec;
@@ -81,7 +81,11 @@ async fn make(w: &World, sql: &str) {
         }
         Statement::CreateCatalog(create) => {
             let analyzed = analyze::create_catalog(&create).unwrap();
-            let catalog = analyzed.definition;
+            let mut catalog = analyzed.definition;
+            for (property, secret) in analyzed.secrets {
+                let sealed = w.store.seal(&property, &secret).await.unwrap();
+                catalog.secrets.insert(property, sealed);
+            }
             let name = ObjectName::new("", &catalog.name);
             object(Namespace::Catalog, KindId::EXTERNAL_CATALOG, name, value(&catalog))
         }
@@ -199,4 +203,56 @@ async fn a_materialized_view_without_its_base_is_refused_by_name_in_starrocks_wo
         "Getting analyzing error. Detail message: Base table v does not exist in materialized view m when \
          backup/restore."
     );
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn catalogs_are_restored_without_the_key_and_the_secrets_that_need_it_are_named() {
+    let (from, to) = (tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap());
+    let memory = MemoryFactory::default();
+    let w = world(from.path(), &memory).await;
+    w.sql("CREATE REPOSITORY r WITH BROKER ON LOCATION \"mem://r\"").await.unwrap();
+    let create = "CREATE EXTERNAL CATALOG ice PROPERTIES (\"type\" = \"iceberg\", \"iceberg.catalog.type\" = \"rest\", \
+                  \"iceberg.catalog.uri\" = \"http://127.0.0.1:9\", \"aws.s3.access_key\" = \"AK-never-shown\", \
+                  \"aws.s3.secret_key\" = \"SK-never-shown\")";
+    make(&w, create).await;
+    w.done("BACKUP ALL EXTERNAL CATALOGS SNAPSHOT c TO r").await;
+    let stored = memory.repository("mem://r/__rockhold_repository_r").objects();
+    let shown = |bytes: &[u8]| String::from_utf8_lossy(bytes).contains("never-shown");
+    assert!(stored.values().all(|bytes| !shown(bytes)), "no secret is stored in clear");
+
+    // A warehouse with a key of its own.
+    let other = world(to.path(), &memory).await;
+    other.sql("CREATE REPOSITORY r WITH BROKER ON LOCATION \"mem://r\"").await.unwrap();
+    let restore = other.restore("c", "").await;
+    let record = other.job(&restore).await.unwrap();
+    assert_eq!(record.state, "FINISHED", "{}", rockhold_engine::job_status(&record));
+    let notes = JobDetail::of(&record).unwrap().notes;
+    assert!(notes.len() == 2 && notes.iter().all(|note| note.contains("key")), "{notes:?}");
+    assert!(notes[1].contains("aws.s3.secret_key") && notes[1].contains("ice"), "{notes:?}");
+    let secret = async |w: &World| {
+        let catalog = definition(w, Namespace::Catalog, "", "ice").await;
+        assert_eq!(catalog["properties"]["type"], "iceberg");
+        let sealed = serde_json::from_value(catalog["secrets"]["aws.s3.secret_key"].clone()).unwrap();
+        w.store.open_sealed("aws.s3.secret_key", &sealed).await.map(|secret| secret.expose().to_owned())
+    };
+    assert_eq!(secret(&other).await.unwrap_err().kind(), rockhold_core::ErrorKind::Unauthenticated);
+
+    // With the key they can be used, and a restore has nothing to remark.
+    let keys = w.store.export_keys().await.unwrap();
+    other.store.import_keys(&keys).await.unwrap();
+    assert_eq!(secret(&other).await.unwrap(), "SK-never-shown");
+    let record = other.job(&restore).await.unwrap();
+    assert_eq!(record.state, "FINISHED", "{}", rockhold_engine::job_status(&record));
+    assert_eq!(JobDetail::of(&record).unwrap().notes, Vec::<String>::new());
+    assert_eq!(secret(&other).await.unwrap(), "SK-never-shown");
+
+    // A catalog that has working secrets keeps them when a restore cannot bring any.
+    let third = tempfile::tempdir().unwrap();
+    let third = world(third.path(), &memory).await;
+    third.sql("CREATE REPOSITORY r WITH BROKER ON LOCATION \"mem://r\"").await.unwrap();
+    make(&third, &create.replace("SK-never-shown", "own")).await;
+    let record = third.job(&restore).await.unwrap();
+    assert_eq!(record.state, "FINISHED", "{}", rockhold_engine::job_status(&record));
+    assert_eq!(JobDetail::of(&record).unwrap().notes.len(), 2);
+    assert_eq!(secret(&third).await.unwrap(), "own");
 }
