@@ -33,7 +33,7 @@ pub(crate) enum Key {
     /// Write the keys to a file or to standard output. Keep them as safe as the secrets.
     Export {
         #[command(flatten)]
-        place: KeyPlace,
+        place: Place,
         /// The file to write, readable for its owner only; it must not exist yet.
         #[arg(short, long, value_name = "FILE")]
         output: Option<PathBuf>,
@@ -41,7 +41,7 @@ pub(crate) enum Key {
     /// Add keys that were exported from another warehouse.
     Import {
         #[command(flatten)]
-        place: KeyPlace,
+        place: Place,
         /// The file with the keys; `-` for standard input.
         #[arg(value_name = "FILE")]
         file: PathBuf,
@@ -50,11 +50,11 @@ pub(crate) enum Key {
 
 /// Which warehouse.
 #[derive(Debug, ClapArgs)]
-pub(crate) struct KeyPlace {
+pub(crate) struct Place {
     /// The warehouse's directory.
     #[arg(long, value_name = "DIR", env = "ROCKHOLD_DATA", default_value = "rockhold-data")]
     pub(crate) data: PathBuf,
-    /// The file with the warehouse's keys; by default inside the directory.
+    /// The file with the keys that encrypt secrets; by default inside the directory.
     #[arg(long, value_name = "FILE", env = "ROCKHOLD_KEY_FILE")]
     pub(crate) key_file: Option<PathBuf>,
 }
@@ -66,24 +66,13 @@ pub(crate) enum Repo {
     /// endangers it. Leaves nothing behind. Exit code 1 when something failed.
     Check {
         #[command(flatten)]
-        place: RepoPlace,
+        place: Place,
         /// The repository, as CREATE REPOSITORY named it.
         name: String,
         /// Print one JSON object.
         #[arg(long)]
         json: bool,
     },
-}
-
-/// Which warehouse knows the repository.
-#[derive(Debug, ClapArgs)]
-pub(crate) struct RepoPlace {
-    /// The warehouse's directory.
-    #[arg(long, value_name = "DIR", env = "ROCKHOLD_DATA", default_value = "rockhold-data")]
-    pub(crate) data: PathBuf,
-    /// The file with the key that encrypts secrets; by default inside the directory.
-    #[arg(long, value_name = "FILE", env = "ROCKHOLD_KEY_FILE")]
-    pub(crate) key_file: Option<PathBuf>,
 }
 
 /// Run SQL statements in order. BACKUP and RESTORE wait for their job.

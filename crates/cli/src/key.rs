@@ -1,6 +1,6 @@
 //! Keys out and in.
 
-use crate::args::{Key, KeyPlace};
+use crate::args::{Key, Place};
 use crate::exit;
 use rockhold::{Rockhold, Secret};
 use std::fs::File;
@@ -25,7 +25,7 @@ pub(crate) async fn run(key: Key) -> u8 {
     }
 }
 
-async fn open(place: &KeyPlace, command: &str) -> Result<Rockhold, String> {
+async fn open(place: &Place, command: &str) -> Result<Rockhold, String> {
     let mut builder = Rockhold::embedded(&place.data).command(command).must_exist();
     if let Some(path) = &place.key_file {
         builder = builder.key_file(path);
@@ -33,7 +33,7 @@ async fn open(place: &KeyPlace, command: &str) -> Result<Rockhold, String> {
     builder.open().await.map_err(|error| error.to_string())
 }
 
-async fn export(place: &KeyPlace, output: Option<&Path>) -> Result<(), String> {
+async fn export(place: &Place, output: Option<&Path>) -> Result<(), String> {
     let rockhold = open(place, "rockhold key export").await?;
     let keys = rockhold.export_keys().await.map_err(|error| error.to_string());
     rockhold.close().await;
@@ -63,7 +63,7 @@ fn write(path: &Path, keys: &Secret) -> io::Result<()> {
     file.sync_all()
 }
 
-async fn import(place: &KeyPlace, file: &Path) -> Result<(), String> {
+async fn import(place: &Place, file: &Path) -> Result<(), String> {
     let keys = read(file).map_err(|error| format!("cannot read {}: {error}", file.display()))?;
     let rockhold = open(place, "rockhold key import").await?;
     let done = rockhold.import_keys(&keys).await.map_err(|error| format!("{}: {error}", file.display()));

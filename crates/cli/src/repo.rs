@@ -1,6 +1,6 @@
 //! `rockhold repo`.
 
-use crate::args::{Repo, RepoPlace};
+use crate::args::{Place, Repo};
 use crate::exit;
 use rockhold::{RepositoryCheck, Rockhold};
 use std::io::Write;
@@ -17,7 +17,7 @@ pub(crate) async fn run(repo: Repo) -> u8 {
     }
 }
 
-async fn check(place: RepoPlace, name: &str) -> Result<RepositoryCheck, String> {
+async fn check(place: Place, name: &str) -> Result<RepositoryCheck, String> {
     let mut builder = Rockhold::embedded(&place.data).must_exist().command("rockhold repo check");
     if let Some(path) = &place.key_file {
         builder = builder.key_file(path);
