@@ -253,3 +253,31 @@ fn keys_are_taken_from_one_warehouse_to_another() {
     let shown = sql("b", "SHOW CREATE CATALOG b");
     assert!(out(&shown).contains("ab******op"), "{}", out(&shown));
 }
+
+#[test]
+fn repo_check_says_what_works_and_fails_where_something_does_not() {
+    let place = Place::new();
+    assert_eq!(code(&place.run(&["-e", &place.repository()])), Some(0));
+    let check = |args: &[&str]| {
+        let mut command = Command::new(env!("CARGO_BIN_EXE_rockhold"));
+        command.args(["repo", "check", "--data"]).arg(place.path("w")).args(args).output().unwrap()
+    };
+    let good = check(&["r"]);
+    assert_eq!(code(&good), Some(0), "{}{}", out(&good), err(&good));
+    assert!(out(&good).starts_with("repository r at file://"), "{}", out(&good));
+    assert_eq!(out(&good).lines().filter(|line| line.starts_with("ok ")).count(), 8, "{}", out(&good));
+    let report: serde_json::Value = serde_json::from_str(&out(&check(&["r", "--json"]))).unwrap();
+    assert_eq!(
+        (&report["steps"][3]["what"], &report["steps"][3]["result"]),
+        (&"write".into(), &"passed".into())
+    );
+
+    let unknown = check(&["nobody"]);
+    assert_eq!(code(&unknown), Some(1));
+    assert!(err(&unknown).contains("Repository nobody does not exist"), "{}", err(&unknown));
+
+    std::fs::remove_dir_all(place.path("repo")).unwrap();
+    let gone = check(&["r"]);
+    assert_eq!(code(&gone), Some(1));
+    assert!(out(&gone).contains("FAILED") && !place.path("repo").exists(), "{}", out(&gone));
+}

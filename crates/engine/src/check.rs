@@ -40,6 +40,7 @@ pub struct CheckStep {
     /// What Rockhold needs it for.
     pub needed_for: &'static str,
     /// How it went.
+    #[serde(flatten)]
     pub result: CheckResult,
 }
 
