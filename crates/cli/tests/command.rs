@@ -2,6 +2,8 @@
 
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "a test that fails says where")]
 
+#[path = "command/examples.rs"]
+mod examples;
 #[path = "command/vendors.rs"]
 mod vendors;
 

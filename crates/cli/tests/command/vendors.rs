@@ -1,37 +1,27 @@
 //! The main job on every storage vendor's server: `examples/migrate.sh`, the
 //! script that a newcomer runs, with the location and the properties of each.
 
+use crate::examples::example;
 use aws_sdk_s3::{
     Client,
     config::{BehaviorVersion, Credentials, Region},
 };
 use rockhold_testkit::servers::{Service, service};
 use rockhold_testkit_gcs::Emulator;
-use std::path::Path;
-use std::process::Command;
 
 /// Runs the script: a backup by one warehouse, a restore in another.
 fn migrate(location: &str, properties: &[(&str, &str)], environment: &[(&str, &str)]) {
-    let place = tempfile::tempdir().unwrap();
     let list: Vec<String> = properties
         .iter()
         .map(|(key, value)| format!("\"{key}\" = \"{}\"", value.replace('"', "\\\"")))
         .collect();
-    let script = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../examples/migrate.sh");
-    let output = Command::new("bash")
-        .arg(script)
-        .env("ROCKHOLD", env!("CARGO_BIN_EXE_rockhold"))
-        .env("ROCKHOLD_EXAMPLE_DIR", place.path().join("migrate"))
-        .env("LOCATION", location)
-        .env("PROPERTIES", list.join(", "))
-        .envs(environment.iter().copied())
-        .output()
-        .unwrap();
-    let (out, err) = (String::from_utf8_lossy(&output.stdout), String::from_utf8_lossy(&output.stderr));
-    assert!(output.status.success() && out.contains("MATCH: "), "{location}\n{out}\n{err}");
+    let list = list.join(", ");
+    let mut variables = vec![("LOCATION", location), ("PROPERTIES", list.as_str())];
+    variables.extend(environment);
+    let printed = example("migrate", &variables);
     // What a user sees must not hold what opens the bucket.
     for (key, value) in properties.iter().filter(|(key, _)| key.to_lowercase().contains("secret")) {
-        assert!(!out.contains(value) && !err.contains(value), "{location}: the value of {key} was printed");
+        assert!(!printed.contains(value), "{location}: the value of {key} was printed");
     }
 }
 
@@ -67,7 +57,6 @@ fn the_main_job_runs_on_local_disk() {
 fn the_main_job_runs_on_minio_by_s3_oss_cos_and_obs() {
     let Some(minio) = service("minio", "the_main_job_runs_on_minio_by_s3_oss_cos_and_obs") else { return };
     let (endpoint, key, secret) = (minio.get("endpoint"), minio.get("access_key"), minio.get("secret_key"));
-    let bare = endpoint.trim_start_matches("http://");
     for (scheme, names) in [
         ("s3", ["aws.s3.endpoint", "aws.s3.access_key", "aws.s3.secret_key"]),
         ("s3a", ["fs.s3a.endpoint", "fs.s3a.access.key", "fs.s3a.secret.key"]),
@@ -80,7 +69,6 @@ fn the_main_job_runs_on_minio_by_s3_oss_cos_and_obs() {
     ] {
         let name = format!("vendors-{scheme}-{}", std::process::id());
         bucket(&minio, &name);
-        let endpoint = if scheme.starts_with("s3") { endpoint } else { bare };
         let [at, id, word] = names;
         migrate(
             &format!("{scheme}://{name}/backups/here"),
@@ -107,14 +95,14 @@ fn the_main_job_runs_on_ceph_s_gateway() {
 #[test]
 fn the_main_job_runs_on_hdfs() {
     let Some(hdfs) = service("hdfs", "the_main_job_runs_on_hdfs") else { return };
-    let location = format!("{}/work/vendors-{}", hdfs.get("url"), std::process::id());
+    let location = format!("{}/everybody/vendors-{}", hdfs.get("url"), std::process::id());
     migrate(&location, &[("username", "rockhold")], &[]);
 }
 
 #[test]
 fn the_main_job_runs_on_hdfs_with_kerberos() {
     let Some(hdfs) = service("hdfs-kerberos", "the_main_job_runs_on_hdfs_with_kerberos") else { return };
-    let location = format!("{}/work/vendors-{}", hdfs.get("url"), std::process::id());
+    let location = format!("{}/everybody/vendors-{}", hdfs.get("url"), std::process::id());
     let principal = format!("alice@{}", hdfs.get("realm"));
     let properties = [
         ("hadoop.security.authentication", "kerberos"),
@@ -128,7 +116,7 @@ fn the_main_job_runs_on_hdfs_with_kerberos() {
 fn the_main_job_runs_on_two_namenodes() {
     let Some(hdfs) = service("hdfs-ha", "the_main_job_runs_on_two_namenodes") else { return };
     let name = hdfs.get("nameservice");
-    let location = format!("hdfs://{name}/work/vendors-{}", std::process::id());
+    let location = format!("hdfs://{name}/everybody/vendors-{}", std::process::id());
     let (list, first, second) = (
         format!("dfs.ha.namenodes.{name}"),
         format!("dfs.namenode.rpc-address.{name}.nn1"),
