@@ -11,9 +11,15 @@ use rockhold::{Executed, JobHandle, Outcome, Row};
 use serde_json::Value;
 use std::collections::BTreeMap;
 
-/// Views, materialized views and functions are the subject of a later issue;
-/// a step that names one, or whose rows list one, differs until then.
-const KINDS: &str = "views, materialized views and functions come with a later issue";
+const MVS: &str =
+    "better on purpose: a backup of a database takes its materialized views along, as the guide promises";
+const KEEPS: &str = "better on purpose: a RESTORE that ends CANCELLED removes nothing that was there before";
+const FOLLOWS: &str = "follows from an earlier difference: the label or the function is there already";
+const BASE: &str =
+    "better on purpose: a base table that was dropped and created again is the base of its views again";
+const REFUSED: &str =
+    "better on purpose: a restore over an object of another kind is refused at once; StarRocks's job hangs";
+const CANCELS: &str = "follows from a step that depends on timing: the backup s2 was not cancelled here";
 const MEDIUM: &str = "there is one storage medium; it is shown as HDD";
 const READ_ONLY: &str = "better on purpose: READ ONLY never creates a repository";
 const COLOCATE: &str = "better on purpose: a restored table keeps its colocate group";
@@ -22,47 +28,33 @@ const SAID_MORE: &str = "better on purpose: the text goes on with what exactly d
 
 /// Number of the step, from 1, and why it differs.
 const DIFFERENCES: &[(usize, &str)] = &[
-    (7, KINDS),
-    (8, KINDS),
-    (9, KINDS),
-    (18, KINDS),
-    (19, KINDS),
-    (22, KINDS),
-    (28, KINDS),
-    (29, KINDS),
-    (30, KINDS),
+    (18, MVS),
+    (19, MVS),
+    (22, MVS),
+    (28, MVS),
+    (29, MVS),
+    (30, MVS),
     (34, COLOCATE),
-    (35, KINDS),
-    (36, KINDS),
-    (38, KINDS),
-    (40, KINDS),
+    (38, MVS),
+    (39, KEEPS),
     (44, MEDIUM),
     (48, MEDIUM),
     (52, SAID_MORE),
     (56, SAID_MORE),
-    (60, KINDS),
-    (61, KINDS),
-    (62, KINDS),
-    (63, KINDS),
+    (57, KEEPS),
+    (63, KEEPS),
     (67, AS_EXISTING),
-    (74, KINDS),
-    (80, KINDS),
-    (82, KINDS),
-    (83, KINDS),
-    (84, KINDS),
-    (85, KINDS),
-    (86, KINDS),
-    (87, KINDS),
-    (88, KINDS),
-    (90, KINDS),
-    (91, KINDS),
-    (92, KINDS),
+    (80, BASE),
+    (81, FOLLOWS),
+    (83, FOLLOWS),
+    (84, FOLLOWS),
+    (86, FOLLOWS),
+    (92, CANCELS),
     (93, READ_ONLY),
     (94, READ_ONLY),
     (95, READ_ONLY),
-    (97, KINDS),
-    (99, KINDS),
-    (101, KINDS),
+    (99, REFUSED),
+    (101, REFUSED),
     (103, READ_ONLY),
 ];
 
@@ -246,7 +238,10 @@ async fn the_recorded_run_is_replayed_with_listed_differences_only() {
         let reason = DIFFERENCES.iter().find(|(n, _)| *n == number).map(|(_, reason)| *reason);
         match (difference(&replay, &step, &answer), reason) {
             (None, None) => same += 1,
-            (Some(_), Some(_)) => listed += 1,
+            (Some(what), Some(reason)) => {
+                println!("step {number}: {} ({reason})\n  {what}", step.sql);
+                listed += 1;
+            }
             (Some(what), None) => wrong.push(format!("step {number}: {}\n  {what}", step.sql)),
             (None, Some(reason)) => {
                 wrong.push(format!(

@@ -247,6 +247,9 @@ fn files_plan(shape: &ScanShape, files: Vec<ScanFile>) -> Result<Arc<dyn Executi
     }
     let config = FileScanConfigBuilder::new(ObjectStoreUrl::local_filesystem(), Arc::new(source))
         .with_file_groups(groups)
+        // Else the stream of one file may go on with the file of another, and
+        // what is merged below would no longer be sorted.
+        .with_preserve_order(matches!(shape.reading, Reading::Folded { .. }))
         .with_projection_indices(Some(shape.columns.clone()))?
         .build();
     let files = DataSourceExec::from_data_source(config);

@@ -4,6 +4,28 @@ use proptest::strategy::ValueTree;
 use proptest::test_runner::{Config, TestRunner};
 use std::collections::BTreeMap;
 
+/// The files of a bucket are read at the same time, and one that is read early
+/// must not go on with the file of another: rows would be merged out of order.
+#[tokio::test(flavor = "multi_thread")]
+async fn many_loads_of_one_key_are_one_row_however_their_files_are_read() {
+    let mut bench = Bench::new().await;
+    bench
+        .run(
+            "CREATE TABLE sales (d DATE, city VARCHAR(20), v INT) PARTITION BY date_trunc('day', d)
+               DISTRIBUTED BY HASH(city) BUCKETS 2;
+             CREATE TABLE cities (city VARCHAR(20), land VARCHAR(20)) PRIMARY KEY(city) DISTRIBUTED BY HASH(city);
+             INSERT INTO cities VALUES ('a', 'A'), ('b', 'B');
+             INSERT INTO sales VALUES ('2024-01-30', 'a', 1), ('2024-01-31', 'b', 2), ('2024-02-01', 'a', 3);
+             UPDATE cities SET land = 'AA' WHERE city = 'a'; UPDATE cities SET land = 'BB' WHERE city = 'b'",
+        )
+        .await;
+    let query =
+        "SELECT land, sum(v) FROM sales JOIN cities ON sales.city = cities.city GROUP BY land ORDER BY 1";
+    for _ in 0..60 {
+        assert_eq!(bench.rows(query).await, ["AA|4", "BB|2"]);
+    }
+}
+
 #[tokio::test]
 async fn aggregate_tables_merge_in_load_order() {
     let mut bench = Bench::new().await;
