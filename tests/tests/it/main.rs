@@ -5,6 +5,7 @@
 mod main_job;
 mod materialized_views;
 mod objects;
+mod recorded_errors;
 mod restore_rules;
 mod statements;
 mod support;

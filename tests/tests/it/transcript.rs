@@ -181,7 +181,7 @@ fn sorted_list(text: &str) -> String {
 
 /// Whether most words of the recorded error stand in ours, so that a search
 /// for them finds the same pages.
-fn same_gist(theirs: &str, ours: &str) -> bool {
+pub(crate) fn same_gist(theirs: &str, ours: &str) -> bool {
     let words = |text: &str| -> Vec<String> {
         text.to_lowercase()
             .split(|c: char| !c.is_alphanumeric())

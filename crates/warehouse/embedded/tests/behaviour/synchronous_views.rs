@@ -4,9 +4,12 @@
 use crate::bench::Bench;
 use rockhold_core::ObjectName;
 
+/// A name and the query of a view.
+type View = (&'static str, &'static str);
+
 /// A table of each key model that may have one, with one view that groups and
 /// one that does not, and the queries that they are.
-const TABLES: &[(&str, &str, &[(&str, &str)])] = &[
+const TABLES: &[(&str, &str, &[View])] = &[
     (
         "dup",
         "CREATE TABLE dup (k INT, g INT, v INT, s VARCHAR(10)) DUPLICATE KEY(k) PARTITION BY RANGE(k) \
