@@ -141,3 +141,37 @@ fn the_main_job_runs_on_a_stand_in_for_cloud_storage() {
     migrate("gs://vendors/backups", &properties, &[]);
     assert_eq!(gcs.unfinished_sessions(), 0);
 }
+
+#[test]
+fn files_are_written_and_read_on_minio() {
+    let Some(minio) = service("minio", "files_are_written_and_read_on_minio") else { return };
+    let name = format!("vendors-files-{}", std::process::id());
+    bucket(&minio, &name);
+    let place = tempfile::tempdir().unwrap();
+    for format in ["parquet", "csv"] {
+        let files = |path: &str| {
+            format!(
+                "FILES (\"path\" = \"s3://{name}/{format}/{path}\", \"format\" = \"{format}\", \
+                 \"aws.s3.endpoint\" = \"{}\", \"aws.s3.access_key\" = \"{}\", \"aws.s3.secret_key\" = \"{}\")",
+                minio.get("endpoint"),
+                minio.get("access_key"),
+                minio.get("secret_key")
+            )
+        };
+        let script = format!(
+            "INSERT INTO {} SELECT 1 AS k, 'one' AS v UNION ALL SELECT 2, 'two'; SELECT * FROM {} ORDER BY 1",
+            files(""),
+            files("*")
+        );
+        let output = std::process::Command::new(env!("CARGO_BIN_EXE_rockhold"))
+            .args(["sql", "--quiet", "--format", "csv", "--data"])
+            .arg(place.path().join("w"))
+            .args(["-e", &script])
+            .output()
+            .unwrap();
+        let (out, err) = (String::from_utf8_lossy(&output.stdout), String::from_utf8_lossy(&output.stderr));
+        assert!(output.status.success(), "{format}: {out}{err}");
+        assert!(out.ends_with("1,one\n2,two\n"), "{format}: {out}{err}");
+        assert!(!err.contains(minio.get("secret_key")) && !out.contains(minio.get("secret_key")));
+    }
+}
