@@ -56,4 +56,6 @@ pub use show_create::{
     show_create_view, time_function_text,
 };
 pub use span::Span;
-pub use stored_query::{StoredQuery, follow_renames, query_difference, query_references};
+pub use stored_query::{
+    StoredQuery, follow_renames, query_difference, query_references, rename_base_of_rollups,
+};

@@ -4,6 +4,7 @@
 use std::collections::BTreeSet;
 
 use rockhold_core::{Error, KindId, ObjectName, ObjectRef, Renames};
+use rockhold_model::Rollup;
 
 use crate::ast::{self, Ident, quote_ident};
 use crate::{QueryNames, SqlError, TokenKind, tokenize};
@@ -261,6 +262,36 @@ pub fn follow_renames(
         ))
         .at(own)),
     }
+}
+
+/// Lets the queries of synchronous materialized views name their table by its
+/// new name. Bare names mean the table's own database, before and after.
+///
+/// # Errors
+///
+/// `Unsupported`, naming the view, when its query does not parse.
+pub fn rename_base_of_rollups(
+    rollups: &mut [Rollup],
+    old: &ObjectName,
+    new: &ObjectName,
+) -> Result<(), Error> {
+    if old == new {
+        return Ok(());
+    }
+    let renames = Renames { objects: [(old.clone(), new.clone())].into(), ..Renames::default() };
+    for rollup in rollups {
+        let Some(query) = &mut rollup.query else { continue };
+        let stored = StoredQuery::read(query, &old.database, &old.database).map_err(|error| {
+            Error::unsupported(format!(
+                "the query of its materialized view {} cannot be edited, because it does not parse ({error}); \
+                 keep the table's own name",
+                rollup.name
+            ))
+            .at(old)
+        })?;
+        *query = stored.renamed_in(&renames, &new.database);
+    }
+    Ok(())
 }
 
 /// The first difference between the queries of two objects, each with the

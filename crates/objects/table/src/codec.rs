@@ -147,7 +147,7 @@ impl CatalogCodec for TableCodec {
     fn rename(&self, name: &ObjectName, document: &Document, renames: &Renames) -> Result<Document> {
         let mut definition = definition_in(name, document)?;
         let new = renames.apply(name);
-        rollup::rename_base(&mut definition.rollups, name, &new)?;
+        rockhold_sql::rename_base_of_rollups(&mut definition.rollups, name, &new)?;
         definition.name = new.name;
         document_of(&definition, document.state.clone())
     }

@@ -1,31 +1,8 @@
 //! Synchronous materialized views: rollups whose query names their table.
 
-use rockhold_core::{Error, ObjectName, Renames, Result};
 use rockhold_model::Rollup;
 use rockhold_sql::ast::{self, Ident};
-use rockhold_sql::{StoredQuery, query_difference, rename_in_query};
-
-/// Lets the queries of the rollups name the table by its new name.
-pub(crate) fn rename_base(rollups: &mut [Rollup], old: &ObjectName, new: &ObjectName) -> Result<()> {
-    if old == new {
-        return Ok(());
-    }
-    let renames = Renames { objects: [(old.clone(), new.clone())].into(), ..Renames::default() };
-    for rollup in rollups {
-        let Some(query) = &mut rollup.query else { continue };
-        let stored = StoredQuery::read(query, &old.database, &old.database).map_err(|error| {
-            Error::unsupported(format!(
-                "the query of its materialized view {} cannot be edited, because it does not parse ({error}); \
-                 restore the table under its own name",
-                rollup.name
-            ))
-            .at(old)
-        })?;
-        // Bare names mean the table's own database, before and after.
-        *query = stored.renamed_in(&renames, &new.database);
-    }
-    Ok(())
-}
+use rockhold_sql::{query_difference, rename_in_query};
 
 /// The first difference between queries of rollups of the same names.
 pub(crate) fn first_difference(here: &[Rollup], there: &[Rollup]) -> Option<String> {

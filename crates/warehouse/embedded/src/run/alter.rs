@@ -7,9 +7,9 @@ use super::table::{cluster, plain_table_of};
 use super::to_value;
 use rockhold_core::{Namespace, ObjectName, Outcome};
 use rockhold_model::{Partition, Partitioning, TableDefinition};
-use rockhold_sql::SqlError;
 use rockhold_sql::analyze::{add_partitions, names};
 use rockhold_sql::ast::{AlterClause, AlterTable, Ident};
+use rockhold_sql::{SqlError, rename_base_of_rollups};
 use rockhold_warehouse_store::Change;
 
 /// Runs the clauses.
@@ -18,6 +18,12 @@ pub(super) async fn run(session: &Session, statement: &AlterTable) -> Result<Out
     let definition = plain_table_of(session, &name, "ALTER TABLE").await?;
     let partitions = partitions_of(session, &name).await?;
     let mut alteration = Alteration { session, name, definition, partitions, changes: Vec::new() };
+    let swaps = statement.clauses.iter().any(|clause| matches!(clause, AlterClause::Swap { .. }));
+    if swaps && statement.clauses.len() > 1 {
+        return Err(SqlError::execute(
+            "Alter operation SWAP conflicts with the other operations; give SWAP WITH a statement of its own",
+        ));
+    }
     for clause in &statement.clauses {
         alteration.clause(clause).await?;
     }
@@ -65,11 +71,9 @@ impl Alteration<'_> {
                     return Err(SqlError::execute(format!("Same table name {name}")));
                 }
                 let to = ObjectName::new(&self.name.database, name.as_str());
-                let mut changes = rename(&self.name, &to, &self.definition)?;
-                changes.extend(noted(self.session, std::slice::from_ref(&self.name), Event::Renamed).await?);
-                self.changes.extend(changes);
-                self.name = to;
-                self.definition.name = name.value.clone();
+                self.definition = rename(&mut self.changes, &self.name, &to, &self.definition)?;
+                let old = std::mem::replace(&mut self.name, to);
+                self.changes.extend(noted(self.session, &[old], Event::Renamed).await?);
                 Ok(())
             }
             AlterClause::Swap { with } => self.swap(with).await,
@@ -227,10 +231,9 @@ impl Alteration<'_> {
         let theirs = plain_table_of(self.session, &other, "ALTER TABLE … SWAP").await?;
         let id = rockhold_core::JobId::random().map_err(of_store)?;
         let between = ObjectName::new(&self.name.database, format!("__rh_swap_{id}"));
-        let aside = TableDefinition { name: between.name.clone(), ..self.definition.clone() };
-        self.changes.extend(rename(&self.name, &between, &self.definition)?);
-        self.changes.extend(rename(&other, &self.name, &theirs)?);
-        self.changes.extend(rename(&between, &other, &aside)?);
+        let aside = rename(&mut self.changes, &self.name, &between, &self.definition)?;
+        rename(&mut self.changes, &other, &self.name, &theirs)?;
+        rename(&mut self.changes, &between, &other, &aside)?;
         self.changes.extend(noted(self.session, &[self.name.clone(), other], Event::Swapped).await?);
         Ok(())
     }
@@ -246,15 +249,22 @@ impl Alteration<'_> {
     }
 }
 
-/// Renames a table; the only partition of an unpartitioned one goes with it.
-fn rename(from: &ObjectName, to: &ObjectName, definition: &TableDefinition) -> Result<Vec<Change>, SqlError> {
-    let renamed = TableDefinition { name: to.name.clone(), ..definition.clone() };
-    let mut changes = vec![Change::RenameObject {
+/// Renames a table and gives its new definition. The only partition of an
+/// unpartitioned one and the queries of synchronous materialized views follow.
+fn rename(
+    changes: &mut Vec<Change>,
+    from: &ObjectName,
+    to: &ObjectName,
+    definition: &TableDefinition,
+) -> Result<TableDefinition, SqlError> {
+    let mut renamed = TableDefinition { name: to.name.clone(), ..definition.clone() };
+    rename_base_of_rollups(&mut renamed.rollups, from, to).map_err(of_store)?;
+    changes.push(Change::RenameObject {
         namespace: Namespace::Relation,
         name: from.clone(),
         to: to.clone(),
         definition: to_value(&renamed)?,
-    }];
+    });
     if definition.partitioning == Partitioning::Unpartitioned {
         changes.push(Change::SetPartition {
             table: to.clone(),
@@ -263,5 +273,5 @@ fn rename(from: &ObjectName, to: &ObjectName, definition: &TableDefinition) -> R
             definition: Partition::new(to.name.clone(), rockhold_model::PartitionValue::All),
         });
     }
-    Ok(changes)
+    Ok(renamed)
 }

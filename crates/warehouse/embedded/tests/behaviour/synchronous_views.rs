@@ -150,6 +150,42 @@ async fn the_query_of_a_view_is_answered_by_the_view_and_others_are_not() {
 }
 
 #[tokio::test]
+async fn the_query_of_a_view_follows_its_table() {
+    let mut bench = Bench::new().await;
+    bench
+        .run(
+            "CREATE TABLE t (g INT, v INT) DISTRIBUTED BY HASH(g); INSERT INTO t VALUES (1, 2), (1, 3), (2, 5);
+             CREATE MATERIALIZED VIEW sums AS SELECT g, sum(v) FROM t WHERE t.v > 2 GROUP BY g;
+             CREATE TABLE u (g INT, v INT) DISTRIBUTED BY HASH(g); INSERT INTO u VALUES (7, 7);
+             CREATE MATERIALIZED VIEW tops AS SELECT g, max(v) FROM d.u GROUP BY g;
+             ALTER TABLE t RENAME base",
+        )
+        .await;
+    let query = |table: &str| format!("SELECT g, sum(v) FROM {table} WHERE {table}.v > 2 GROUP BY g");
+    let tops = |table: &str| format!("SELECT g, max(v) FROM {table} GROUP BY g");
+    let scanned =
+        async |bench: &mut Bench, query: &str| bench.rows(&format!("EXPLAIN {query}")).await.join("\n");
+    let plan = scanned(&mut bench, &query("base")).await;
+    assert!(plan.contains("TableScanExec: sums"), "{plan}");
+    assert_eq!(bench.rows(&format!("{} ORDER BY g", query("base"))).await, ["1|3", "2|5"]);
+    let created = bench.rows("SHOW CREATE MATERIALIZED VIEW sums").await.join("\n");
+    assert!(created.contains("base") && !created.contains("`t`"), "{created}");
+
+    bench.run("ALTER TABLE base SWAP WITH u").await;
+    assert_eq!(bench.rows("SELECT g FROM base").await, ["7"]);
+    for (view, query) in [("sums", query("u")), ("tops", tops("base"))] {
+        let plan = scanned(&mut bench, &query).await;
+        assert!(plan.contains(&format!("TableScanExec: {view}")), "{plan}");
+    }
+    bench.run("INSERT INTO u VALUES (2, 6); INSERT INTO base VALUES (7, 9)").await;
+    assert_eq!(bench.rows(&format!("{} ORDER BY g", query("u"))).await, ["1|3", "2|11"]);
+    assert_eq!(bench.rows(&tops("base")).await, ["7|9"]);
+    let error = bench.error("ALTER TABLE u SWAP WITH base, RENAME z").await.to_string();
+    assert!(error.contains("SWAP WITH a statement of its own"), "{error}");
+    assert_eq!(bench.rows("SELECT g FROM base ORDER BY v").await, ["7", "7"]);
+}
+
+#[tokio::test]
 async fn files_of_views_lie_in_the_version_of_the_rows_and_go_with_the_view() {
     let mut bench = Bench::new().await;
     bench
