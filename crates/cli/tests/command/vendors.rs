@@ -103,33 +103,49 @@ fn the_main_job_runs_on_hdfs() {
 fn the_main_job_runs_on_hdfs_with_kerberos() {
     let Some(hdfs) = service("hdfs-kerberos", "the_main_job_runs_on_hdfs_with_kerberos") else { return };
     let location = format!("{}/everybody/vendors-{}", hdfs.get("url"), std::process::id());
+    migrate_with_kerberos(&hdfs, &location, &[]);
+}
+
+fn migrate_with_kerberos(hdfs: &Service, location: &str, more: &[(&str, &str)]) {
     let principal = format!("alice@{}", hdfs.get("realm"));
-    let properties = [
+    let mut properties = vec![
         ("hadoop.security.authentication", "kerberos"),
         ("kerberos_principal", principal.as_str()),
         ("kerberos_keytab", hdfs.get("alice_keytab")),
     ];
-    migrate(&location, &properties, &[("KRB5_CONFIG", hdfs.get("krb5_conf"))]);
+    properties.extend(more);
+    migrate(location, &properties, &[("KRB5_CONFIG", hdfs.get("krb5_conf"))]);
+}
+
+/// The properties that say where the two NameNodes are.
+fn pair(hdfs: &Service) -> Vec<(String, &str)> {
+    let name = hdfs.get("nameservice");
+    vec![
+        ("dfs.nameservices".to_owned(), name),
+        (format!("dfs.ha.namenodes.{name}"), "nn1, nn2"),
+        (format!("dfs.namenode.rpc-address.{name}.nn1"), hdfs.get("nn1")),
+        (format!("dfs.namenode.rpc-address.{name}.nn2"), hdfs.get("nn2")),
+    ]
 }
 
 #[test]
 fn the_main_job_runs_on_two_namenodes() {
     let Some(hdfs) = service("hdfs-ha", "the_main_job_runs_on_two_namenodes") else { return };
-    let name = hdfs.get("nameservice");
-    let location = format!("hdfs://{name}/everybody/vendors-{}", std::process::id());
-    let (list, first, second) = (
-        format!("dfs.ha.namenodes.{name}"),
-        format!("dfs.namenode.rpc-address.{name}.nn1"),
-        format!("dfs.namenode.rpc-address.{name}.nn2"),
-    );
-    let properties = [
-        ("username", "rockhold"),
-        ("dfs.nameservices", name),
-        (list.as_str(), "nn1, nn2"),
-        (first.as_str(), hdfs.get("nn1")),
-        (second.as_str(), hdfs.get("nn2")),
-    ];
+    let location = format!("{}/everybody/vendors-{}", hdfs.get("url"), std::process::id());
+    let pair = pair(&hdfs);
+    let mut properties = vec![("username", "rockhold")];
+    properties.extend(pair.iter().map(|(key, value)| (key.as_str(), *value)));
     migrate(&location, &properties, &[]);
+}
+
+#[test]
+fn the_main_job_runs_on_two_namenodes_with_kerberos() {
+    let test = "the_main_job_runs_on_two_namenodes_with_kerberos";
+    let Some(hdfs) = service("hdfs-ha-kerberos", test) else { return };
+    let location = format!("{}/everybody/vendors-{}", hdfs.get("url"), std::process::id());
+    let pair = pair(&hdfs);
+    let pair: Vec<(&str, &str)> = pair.iter().map(|(key, value)| (key.as_str(), *value)).collect();
+    migrate_with_kerberos(&hdfs, &location, &pair);
 }
 
 #[test]

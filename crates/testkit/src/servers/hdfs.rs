@@ -34,6 +34,11 @@ pub struct HdfsKerberos;
 #[derive(Debug)]
 pub struct HdfsHa;
 
+/// The server `hdfs-ha-kerberos`: `hdfs-ha` with the fields of
+/// `hdfs-kerberos`, and both kinds of processes.
+#[derive(Debug)]
+pub struct HdfsHaKerberos;
+
 const NAMESERVICE: &str = "ns1";
 const NAMENODE: &str = "org.apache.hadoop.hdfs.server.namenode.NameNode";
 const DATANODE: &str = "org.apache.hadoop.hdfs.server.datanode.DataNode";
@@ -67,6 +72,7 @@ macro_rules! server {
 server!(Hdfs, "hdfs", kerberos: false, pair: false);
 server!(HdfsKerberos, "hdfs-kerberos", kerberos: true, pair: false);
 server!(HdfsHa, "hdfs-ha", kerberos: false, pair: true);
+server!(HdfsHaKerberos, "hdfs-ha-kerberos", kerberos: true, pair: true);
 
 /// One NameNode.
 struct NameNode {
@@ -87,7 +93,7 @@ fn start(
     let namenodes: Vec<NameNode> =
         ids.iter().map(|id| NameNode { id, rpc: free_port(), http: free_port() }).collect();
     let host = if kerberos { "localhost" } else { "127.0.0.1" };
-    let files = kdc.as_ref().map(KdcFiles::of);
+    let files = KdcFiles::of(state.path());
     let cluster = Cluster { dir: state.path().to_owned(), host, namenodes, kdc: files };
     cluster.configure(&state)?;
     let first = &cluster.namenodes[0];
@@ -132,7 +138,7 @@ fn start(
     Ok(fields.into_iter().fold(running, |running, (name, value)| running.field(&name, value)))
 }
 
-/// Makes one NameNode of `hdfs-ha` the active one. The other is asked to step
+/// Makes one NameNode of a pair the active one. The other is asked to step
 /// back first; when it is dead, `by_force` is needed.
 pub fn make_active(cluster: &Running, id: &str, by_force: bool) -> Result<(), Failure> {
     if !by_force {
@@ -153,8 +159,7 @@ fn transition(state: &Path, id: &str, by_force: bool) -> Result<(), Failure> {
 }
 
 fn admin(state: &Path, arguments: &[&str]) -> Result<(), Failure> {
-    hadoop::HDFS
-        .java(Some(&state.join("conf-nn1")), &[], "org.apache.hadoop.hdfs.tools.DFSHAAdmin")
+    tool(state, "org.apache.hadoop.hdfs.tools.DFSHAAdmin")
         .args(["-ns", NAMESERVICE])
         .args(arguments)
         .run(&state.join("admin.log"))
@@ -163,10 +168,23 @@ fn admin(state: &Path, arguments: &[&str]) -> Result<(), Failure> {
 /// Puts the NameNode into safe mode, or takes it out.
 pub fn safe_mode(cluster: &Running, enter: bool) -> Result<(), Failure> {
     let state = cluster.state();
-    hadoop::HDFS
-        .java(Some(&state.join("conf-nn1")), &[], "org.apache.hadoop.hdfs.tools.DFSAdmin")
+    tool(state, "org.apache.hadoop.hdfs.tools.DFSAdmin")
         .args(["-safemode", if enter { "enter" } else { "leave" }])
         .run(&state.join("admin.log"))
+}
+
+/// A program of Hadoop's that acts as the user of the NameNodes.
+fn tool(state: &Path, class: &str) -> Program {
+    let kdc = KdcFiles::of(state);
+    let options: Vec<String> = kdc.iter().map(KdcFiles::option).collect();
+    let program = hadoop::HDFS.java(Some(&state.join("conf-nn1")), &options, class);
+    match kdc {
+        None => program,
+        // By these, Hadoop logs in without a ticket cache.
+        Some(kdc) => program
+            .env("KRB5PRINCIPAL", format!("nn/localhost@{REALM}"))
+            .env("KRB5KEYTAB", kdc.keytab.display().to_string()),
+    }
 }
 
 struct KdcFiles {
@@ -175,8 +193,15 @@ struct KdcFiles {
 }
 
 impl KdcFiles {
-    fn of(kdc: &Kdc) -> Self {
-        Self { krb5_conf: kdc.krb5_conf.clone(), keytab: kdc.keytab.clone() }
+    /// Those of a cluster, where it has a KDC.
+    fn of(state: &Path) -> Option<Self> {
+        let files = Self { krb5_conf: state.join(kdc::KRB5_CONF), keytab: state.join(kdc::KEYTAB) };
+        files.krb5_conf.exists().then_some(files)
+    }
+
+    /// What a Java machine is told.
+    fn option(&self) -> String {
+        format!("-Djava.security.krb5.conf={}", self.krb5_conf.display())
     }
 }
 
@@ -193,11 +218,7 @@ impl Cluster {
     }
 
     fn java(&self, id: &str, class: &str) -> Program {
-        let options: Vec<String> = self
-            .kdc
-            .iter()
-            .map(|kdc| format!("-Djava.security.krb5.conf={}", kdc.krb5_conf.display()))
-            .collect();
+        let options: Vec<String> = self.kdc.iter().map(KdcFiles::option).collect();
         hadoop::HDFS.java(Some(&self.dir.join(format!("conf-{id}"))), &options, class)
     }
 
@@ -313,14 +334,7 @@ impl Cluster {
     /// writes, which it does not as soon as its ports listen.
     fn make_work(&self) -> Result<(), Failure> {
         let shell = || {
-            let shell = self.java("nn1", "org.apache.hadoop.fs.FsShell");
-            let shell = match &self.kdc {
-                None => shell,
-                // By these, Hadoop logs in without a ticket cache.
-                Some(kdc) => shell
-                    .env("KRB5PRINCIPAL", format!("nn/localhost@{REALM}"))
-                    .env("KRB5KEYTAB", kdc.keytab.display().to_string()),
-            };
+            let shell = tool(&self.dir, "org.apache.hadoop.fs.FsShell");
             shell.args(["-D", "fs.permissions.umask-mode=000", "-mkdir", "-p", "/everybody"])
         };
         let deadline = Instant::now() + Duration::from_secs(60);

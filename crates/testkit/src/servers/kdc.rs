@@ -18,13 +18,15 @@ pub(super) const SERVICES: [&str; 3] = ["nn/localhost", "dn/localhost", "HTTP/lo
 /// Those who use it.
 pub(super) const USERS: [&str; 2] = ["alice", "bob"];
 
-/// A KDC that runs, and what it wrote.
+/// The file for clients and servers, in the folder of the state.
+pub(super) const KRB5_CONF: &str = "krb5.conf";
+
+/// The file with the keys of [`SERVICES`] and [`USERS`].
+pub(super) const KEYTAB: &str = "all.keytab";
+
+/// A KDC that runs.
 pub(super) struct Kdc {
     pub(super) process: Process,
-    /// For client and servers.
-    pub(super) krb5_conf: PathBuf,
-    /// The keys of [`SERVICES`] and [`USERS`].
-    pub(super) keytab: PathBuf,
 }
 
 impl Kdc {
@@ -38,15 +40,15 @@ impl Kdc {
             ),
         )?;
         // Names are taken as they are: loopback has no reverse names worth asking for.
-        let krb5_conf = state.file(
-            "krb5.conf",
+        state.file(
+            KRB5_CONF,
             &format!(
                 "[libdefaults]\n default_realm = {REALM}\n udp_preference_limit = 1\n rdns = false\n \
                  dns_canonicalize_hostname = false\n dns_lookup_kdc = false\n dns_lookup_realm = false\n\
                  [realms]\n {REALM} = {{\n  kdc = 127.0.0.1:{port}\n }}\n"
             ),
         )?;
-        let keytab = state.path().join("all.keytab");
+        let keytab = state.path().join(KEYTAB);
         let program = hadoop::KDC
             .java(None, &[], "org.apache.hadoop.minikdc.MiniKdc")
             .arg(&dir)
@@ -61,7 +63,7 @@ impl Kdc {
         for user in USERS {
             extract(&keytab, user, &state.path().join(format!("{user}.keytab")))?;
         }
-        Ok(Self { process, krb5_conf, keytab })
+        Ok(Self { process })
     }
 }
 

@@ -32,7 +32,7 @@ pub use ceph::Rgw;
 pub use command::{Program, find_program};
 pub use files::{State, install_dir, target_dir};
 pub use gcs::Gcs;
-pub use hdfs::{Hdfs, HdfsHa, HdfsKerberos};
+pub use hdfs::{Hdfs, HdfsHa, HdfsHaKerberos, HdfsKerberos};
 pub use minio::{Minio, own_minio};
 pub use moto::Moto;
 pub use port::{answers_http, free_port, http_status, listens};
@@ -43,7 +43,7 @@ pub use skip::{SKIP_LOG, skip};
 use std::{collections::BTreeMap, fmt, path::Path};
 
 /// Every server there is.
-pub const ALL: &[&dyn Server] = &[&Minio, &Rgw, &Moto, &Gcs, &Hdfs, &HdfsKerberos, &HdfsHa];
+pub const ALL: &[&dyn Server] = &[&Minio, &Rgw, &Moto, &Gcs, &Hdfs, &HdfsKerberos, &HdfsHa, &HdfsHaKerberos];
 
 /// A kind of server: how it comes here and how it starts.
 pub trait Server: Sync {

@@ -1,6 +1,9 @@
 //! Two NameNodes: one active, one in standby.
 
-use crate::support::{fresh_path, impatient, key, line, open, own, put, read, refused};
+use crate::{
+    kerberos::by_keytab,
+    support::{fresh_path, impatient, in_child, key, line, open, own, put, read, refused},
+};
 use bytes::Bytes;
 use futures::future::join_all;
 use rockhold_core::{CreateRequest, ErrorKind, ObjectWriter, Result, SharedRepository};
@@ -8,12 +11,18 @@ use rockhold_layers::{Layers, RetryPolicy, Timeouts};
 use rockhold_storage_hdfs::HdfsConfig;
 use rockhold_testkit::{
     must,
-    servers::{Running, hdfs::make_active},
+    servers::{Running, SERVICES, Service, hdfs::make_active, service},
 };
-use std::time::Duration;
+use std::{
+    path::{Path, PathBuf},
+    time::{Duration, Instant},
+};
 
 fn config(cluster: &Running, order: &str) -> HdfsConfig {
-    let service = cluster.service();
+    pair(&cluster.service(), order)
+}
+
+fn pair(service: &Service, order: &str) -> HdfsConfig {
     HdfsConfig::new(format!("{}{}", service.get("url"), fresh_path()))
         .conf_dir(std::env::temp_dir())
         .set("dfs.nameservices", service.get("nameservice"))
@@ -114,6 +123,66 @@ async fn an_active_that_hangs_is_passed_over(cluster: &mut Running) {
     cluster.process("nn2").kill();
     let again = open(impatient(config(cluster, "nn2,nn1"))).await;
     must(put(&*again, "one-of-two", "bytes").await);
+}
+
+/// The pair with Kerberos. The Kerberos library reads its settings from the
+/// environment, so a child writes, while its parent kills the active NameNode.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_writer_with_kerberos_survives_the_death_of_the_active() {
+    const PLACE: &str = "ROCKHOLD_HDFS_TEST_PLACE";
+    let test = "a_writer_with_kerberos_survives_the_death_of_the_active";
+    let name = format!("ha::{test}");
+    if let Some(place) = std::env::var_os(PLACE) {
+        assert!(in_child(&name, &[]));
+        let Some(cluster) = service("hdfs-ha-kerberos", test) else { return };
+        return write_over_a_death(&cluster, &PathBuf::from(place)).await;
+    }
+    let Some((mut cluster, _alone)) = own("hdfs-ha-kerberos", test).await else { return };
+    let place = tempfile::tempdir().unwrap();
+    let hdfs = cluster.service();
+    let services = place.path().join("services.json");
+    std::fs::write(&services, serde_json::json!({ hdfs.name(): hdfs.fields() }).to_string()).unwrap();
+    let child = {
+        let (conf, place) = (hdfs.get("krb5_conf").to_owned(), place.path().display().to_string());
+        let services = services.display().to_string();
+        tokio::task::spawn_blocking(move || {
+            in_child(&name, &[("KRB5_CONFIG", &conf), (SERVICES, &services), (PLACE, &place)])
+        })
+    };
+    appears(&place.path().join("begun")).await;
+    cluster.process("nn1").kill();
+    tokio::task::block_in_place(|| make_active(&cluster, "nn2", true)).unwrap();
+    std::fs::write(place.path().join("failed-over"), "").unwrap();
+    assert!(!child.await.unwrap());
+}
+
+async fn write_over_a_death(cluster: &Service, place: &Path) {
+    let repository = patient(open(pair(cluster, "nn1,nn2").login(by_keytab(cluster, "alice"))).await);
+    must(write_many(&repository, "before", 10).await);
+    std::fs::write(place.join("begun"), "").unwrap();
+    let failed_over = place.join("failed-over");
+    let mut rounds = 0;
+    while !failed_over.exists() {
+        must(write_many(&repository, &format!("during-{rounds}"), 5).await);
+        rounds += 1;
+    }
+    must(write_many(&repository, "after", 10).await);
+    check_many(&repository, "before", 10).await;
+    for round in 0..rounds {
+        check_many(&repository, &format!("during-{round}"), 5).await;
+    }
+    check_many(&repository, "after", 10).await;
+    // A new login finds the one that is left.
+    let again = open(pair(cluster, "nn1,nn2").login(by_keytab(cluster, "bob"))).await;
+    must(put(&*again, "of-bob", "bytes").await);
+}
+
+async fn appears(file: &Path) {
+    let deadline = Instant::now() + Duration::from_secs(120);
+    while !file.exists() {
+        assert!(Instant::now() < deadline, "{} does not appear", file.display());
+        tokio::time::sleep(Duration::from_millis(50)).await;
+    }
 }
 
 async fn write_many(repository: &SharedRepository, prefix: &str, count: usize) -> Result<()> {

@@ -23,7 +23,7 @@ fn secured(test: &str) -> Option<Service> {
     in_child(&format!("kerberos::{test}"), &[("KRB5_CONFIG", &conf)]).then_some(secured)
 }
 
-fn by_keytab(cluster: &Service, user: &str) -> Login {
+pub(crate) fn by_keytab(cluster: &Service, user: &str) -> Login {
     let principal = format!("{user}@{}", cluster.get("realm"));
     Login::Kerberos(Kerberos::keytab(principal, cluster.get(&format!("{user}_keytab"))))
 }
