@@ -12,6 +12,10 @@ use std::io::Read;
 use std::path::Path;
 use std::sync::atomic::{AtomicBool, Ordering};
 
+/// How much is read and hashed at a time: the hash finds in the processor's
+/// cache what the read has brought there.
+const PIECE_LEN: usize = 256 << 10;
+
 /// What the upload of one file needs to know.
 pub(crate) struct Upload<'a> {
     pub(crate) repository: &'a dyn Repository,
@@ -189,12 +193,14 @@ impl FileReader {
     fn read(&mut self, size: usize) -> Result<Bytes> {
         let want = usize::try_from(self.left).unwrap_or(usize::MAX).min(size);
         let mut buffer = vec![0; want];
-        self.file.read_exact(&mut buffer).map_err(|e| Error::io(e, "read", self.path.display()))?;
-        self.left -= want as u64;
-        self.whole.update(&buffer);
-        if self.len > CHUNK_LEN {
-            self.hash_chunks(&buffer);
+        for piece in buffer.chunks_mut(PIECE_LEN) {
+            self.file.read_exact(piece).map_err(|e| Error::io(e, "read", self.path.display()))?;
+            self.whole.update(piece);
+            if self.len > CHUNK_LEN {
+                self.hash_chunks(piece);
+            }
         }
+        self.left -= want as u64;
         Ok(Bytes::from(buffer))
     }
 

@@ -2,7 +2,7 @@
 
 use crate::{
     error::{io, os},
-    platform::rename_new,
+    platform::{begin_writeback, rename_new},
     root::{Root, etag, is_directory, meta, split},
 };
 use rockhold_core::{Error, ErrorKind, Key, ObjectMeta, Result, STAGED_PREFIX, WriteMode};
@@ -14,11 +14,19 @@ use rustix::{
 use std::{
     fs::File,
     hash::{BuildHasher, RandomState},
+    os::unix::fs::FileExt,
     sync::{
         Arc, OnceLock,
         atomic::{AtomicBool, AtomicU64, Ordering::Relaxed},
     },
 };
+
+/// How much is written in one call. For long writes Linux takes huge pages,
+/// whose making costs several times the copying.
+const WRITE_LEN: usize = 256 << 10;
+
+/// From this length on, the way to the disk begins with the write.
+const WRITEBACK_LEN: usize = 1 << 20;
 
 /// A file with a `.tmp-` name beside the place of its object. Dropped before
 /// it is published, it is removed.
@@ -74,9 +82,22 @@ impl Staged {
         Ok((directory, name, File::from(file)))
     }
 
-    /// The file, to be written at positions.
+    /// The file.
     pub(crate) fn file(&self) -> &File {
         &self.file
+    }
+
+    /// Writes bytes at a position.
+    pub(crate) fn write_at(&self, bytes: &[u8], at: u64) -> std::io::Result<()> {
+        let mut position = at;
+        for piece in bytes.chunks(WRITE_LEN) {
+            self.file.write_all_at(piece, position)?;
+            position += piece.len() as u64;
+        }
+        if bytes.len() >= WRITEBACK_LEN {
+            begin_writeback(&self.file, at, bytes.len() as u64);
+        }
+        Ok(())
     }
 
     /// Whether an object has the key now.

@@ -12,7 +12,6 @@ use rockhold_core::{
 };
 use std::{
     collections::BTreeMap,
-    os::unix::fs::FileExt,
     sync::{Arc, Mutex, MutexGuard, PoisonError},
 };
 
@@ -20,7 +19,7 @@ use std::{
 pub(crate) fn put(shared: &Shared, request: &PutRequest) -> Result<ObjectMeta> {
     let key = &request.key;
     let staged = Staged::create(&shared.root, key, "put")?;
-    staged.file().write_all_at(&request.bytes, 0).map_err(|e| io(e, "put", key))?;
+    staged.write_at(&request.bytes, 0).map_err(|e| io(e, "put", key))?;
     let meta = staged.publish(&request.mode, request.durable, "put")?;
     if !request.durable {
         shared.durability.wrote(key);
@@ -120,8 +119,7 @@ impl Parts {
             return Ok(()); // written again since, so these bytes are replaced already
         }
         let at = u64::from(number) * self.request.part_len;
-        let file = self.staged.file();
-        file.write_all_at(bytes, at).map_err(|e| io(e, "write part", &self.request.key))?;
+        self.staged.write_at(bytes, at).map_err(|e| io(e, "write part", &self.request.key))?;
         if let Some(part) = lock(&self.state).parts.get_mut(&number).filter(|part| part.asked == asked) {
             part.len = Some(bytes.len() as u64);
         }

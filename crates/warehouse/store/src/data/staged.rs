@@ -1,6 +1,6 @@
 //! A file while it is being written: hashed on the way, removed when given up.
 
-use super::{FileInfo, new_name};
+use super::{FileInfo, durable::begin_writeback, new_name};
 use crate::layout::{Layout, make_dir};
 use rockhold_core::{Error, Hasher, Result};
 use std::{
@@ -8,6 +8,13 @@ use std::{
     io::{self, Write},
     path::PathBuf,
 };
+
+/// How much is written in one call. For long writes Linux takes huge pages,
+/// whose making costs several times the copying.
+const WRITE_LEN: usize = 256 << 10;
+
+/// From this length on, the way to the disk begins when the file ends.
+const WRITEBACK_LEN: u64 = 1 << 20;
 
 /// Writes a file in the staging directory of its owner and computes its digest.
 pub(crate) struct StagedWriter {
@@ -42,6 +49,9 @@ impl StagedWriter {
         let Some(file) = self.file.take() else {
             return Err(Error::internal("a file was ended twice").at(self.path.display()));
         };
+        if self.len >= WRITEBACK_LEN {
+            begin_writeback(&file);
+        }
         drop(file);
         Ok(FileInfo {
             digest: std::mem::take(&mut self.hasher).finish(),
@@ -55,7 +65,7 @@ impl StagedWriter {
 impl Write for StagedWriter {
     fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
         let file = self.file.as_mut().ok_or_else(|| io::Error::other("the file has ended"))?;
-        let n = file.write(bytes)?;
+        let n = file.write(bytes.get(..WRITE_LEN).unwrap_or(bytes))?;
         self.hasher.update(bytes.get(..n).unwrap_or_default());
         self.len = self.len.saturating_add(n as u64);
         Ok(n)
