@@ -24,6 +24,9 @@ pub struct Capabilities {
     pub copy: bool,
     /// Whether `barrier` costs anything, so that callers batch before it.
     pub barrier_needed: bool,
+    /// Whether a request mostly waits for the store, so that many small ones at
+    /// once are faster than one for each processor.
+    pub distant: bool,
     /// Whether objects carry a time of writing by the store's clock.
     pub modified: bool,
     /// The longest object that `put` takes, in bytes.
@@ -45,6 +48,7 @@ impl Capabilities {
             if_match: true,
             copy: true,
             barrier_needed: false,
+            distant: true,
             modified: true,
             max_put: 64 << 20,
             part_len: (1, 1 << 30),

@@ -15,14 +15,17 @@ pub struct EngineConfig {
     pub upload_worker_count: usize,
     /// How many files are downloaded at once; 0 means the number of processors.
     pub download_worker_count: usize,
+    /// How many small files one upload or download worker moves at once, as
+    /// long as they fit into one buffer together. With 1, each worker moves one file.
+    pub small_files_per_worker: usize,
     /// Bytes of one part of a multipart upload, and of the largest file that is
     /// sent in one piece. One buffer of this size per upload worker is all the
     /// data that a backup holds in memory.
     pub upload_buffer_size: usize,
     /// The time limit of a job that names none, in seconds.
     pub backup_job_default_timeout: u64,
-    /// How many finished partitions may wait for an earlier one, as a multiple
-    /// of the workers.
+    /// How many finished files may wait for an earlier one, as a multiple of
+    /// the workers; at least twice the small files per worker.
     pub window: usize,
     /// How many committed snapshots a backup looks at to find files that are
     /// stored already.
@@ -40,6 +43,7 @@ impl Default for EngineConfig {
             release_snapshot_worker_count: 5,
             upload_worker_count: 0,
             download_worker_count: 0,
+            small_files_per_worker: 16,
             upload_buffer_size: 8 << 20,
             backup_job_default_timeout: 86_400,
             window: 8,

@@ -1,7 +1,7 @@
 //! The engine: what a session needs to back up and to restore.
 
 use crate::job::{CANCELLED, JobDetail, Progress};
-use crate::{CancelToken, EngineConfig, JobHandle, error::status_text};
+use crate::{CancelToken, EngineConfig, JobHandle, error::status_text, workers::Workers};
 use rockhold_core::{
     CatalogCodec, Error, ErrorKind, JobId, JobRecord, KindDescriptor, KindId, KindRegistry, Namespace,
     RepositoryFactory, Result, SharedClock, SharedRepository, SharedState, SharedWarehouse, SnapshotWriter,
@@ -41,8 +41,8 @@ pub(crate) struct Inner {
 pub(crate) struct Pools {
     pub(crate) make_snapshot: Arc<Semaphore>,
     pub(crate) release_snapshot: Arc<Semaphore>,
-    pub(crate) upload: Arc<Semaphore>,
-    pub(crate) download: Arc<Semaphore>,
+    pub(crate) upload: Workers,
+    pub(crate) download: Workers,
 }
 
 /// Puts an engine together: a warehouse, object types, storage vendors.
@@ -146,8 +146,8 @@ impl EngineBuilder {
         let pools = Pools {
             make_snapshot: pool(self.config.make_snapshot_worker_count),
             release_snapshot: pool(self.config.release_snapshot_worker_count),
-            upload: pool(self.config.upload_workers()),
-            download: pool(self.config.download_workers()),
+            upload: Workers::new(self.config.upload_workers(), &self.config),
+            download: Workers::new(self.config.download_workers(), &self.config),
         };
         Engine(Arc::new(Inner {
             warehouse: self.warehouse,

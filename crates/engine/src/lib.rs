@@ -43,6 +43,7 @@ mod restore;
 mod select;
 mod show;
 mod snapshots;
+mod workers;
 
 pub use cancel::CancelToken;
 pub use check::{CheckResult, CheckStep, RepositoryCheck};

@@ -3,7 +3,7 @@
 
 use crate::backup::known::KnownFiles;
 use crate::backup::upload::Upload;
-use crate::{CancelToken, job::Progress};
+use crate::{CancelToken, job::Progress, workers::Workers};
 use async_trait::async_trait;
 use rockhold_core::format::{
     Children, FileEntry, FileWriter, PageRef, PageWriter, PartitionEntry, PartitionPlanner, PartitionWriter,
@@ -16,7 +16,7 @@ use rockhold_core::{
 use std::collections::VecDeque;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
-use tokio::sync::{Mutex, Semaphore};
+use tokio::sync::Mutex;
 use tokio::task::JoinHandle;
 
 /// How many files of a partition are listed at once.
@@ -31,9 +31,8 @@ pub(crate) struct UploadContext {
     pub(crate) repository: SharedRepository,
     pub(crate) repository_id: RepositoryId,
     pub(crate) state: SharedState,
-    pub(crate) pool: Arc<Semaphore>,
+    pub(crate) workers: Workers,
     pub(crate) part_len: usize,
-    pub(crate) max_in_flight: usize,
     pub(crate) cancel: CancelToken,
     pub(crate) progress: Arc<Progress>,
     /// Set when a file is sent in parts.
@@ -150,7 +149,7 @@ impl<'a> UploadSink<'a> {
             PlanStep::Upload { partition, base } => self.upload(partition, base).await?,
         }
         // Nothing waits longer than it must: what is ready in front is written now.
-        while self.uploading < self.context.max_in_flight
+        while self.uploading < self.context.workers.max_in_flight
             && self.queue.front().is_some_and(|q| !matches!(q, Queued::Uploading(_)))
         {
             self.write_next().await?;
@@ -177,7 +176,8 @@ impl<'a> UploadSink<'a> {
                     Some(entry) => self.queue.push_back(Queued::Known(Box::new(placed(entry, &file)))),
                     None => self.spawn(file)?,
                 }
-                while self.uploading >= self.context.max_in_flight || self.queue.len() >= QUEUE_LIMIT {
+                while self.uploading >= self.context.workers.max_in_flight || self.queue.len() >= QUEUE_LIMIT
+                {
                     self.write_next().await?;
                 }
             }
@@ -190,16 +190,14 @@ impl<'a> UploadSink<'a> {
         let context = self.context.clone();
         let number = context.next_number.fetch_add(1, Ordering::Relaxed);
         let key = data_key(context.job, number, &file.extension)?;
-        if let DataPart::LocalFile { len, .. } = &file.part {
-            context.progress.will_move(*len);
-        }
+        let len = match &file.part {
+            DataPart::LocalFile { len, .. } => *len,
+            _ => 0,
+        };
+        context.progress.will_move(len);
         self.uploading += 1;
         let task = tokio::spawn(async move {
-            let _permit = context
-                .pool
-                .acquire()
-                .await
-                .map_err(|e| Error::internal("the upload pool is closed").because(e))?;
+            let _permit = context.workers.for_file(len, context.repository.capabilities().distant).await?;
             context.cancel.check()?;
             let upload = Upload {
                 repository: &*context.repository,

@@ -1,11 +1,10 @@
 //! One file: found here or downloaded, verified, received by the warehouse.
 //!
 //! A file with chunk digests is fetched in ranges of one chunk, several at a
-//! time: the file's own permit pays for one, permits that nobody waits for pay
-//! for more. A range is verified by its own digest and given to the receiver
+//! time: the file's own worker fetches one, workers that are idle fetch more. A range is verified by its own digest and given to the receiver
 //! in order, so there is never more than one chunk in memory for each permit.
 
-use crate::{CancelToken, job::Progress};
+use crate::{CancelToken, job::Progress, workers::Workers};
 use bytes::{Bytes, BytesMut};
 use futures::StreamExt;
 use rockhold_core::format::{CHUNK_LEN, FileEntry};
@@ -16,7 +15,7 @@ use rockhold_core::{
 use std::collections::VecDeque;
 use std::ops::Range;
 use std::sync::Arc;
-use tokio::sync::{OwnedSemaphorePermit, Semaphore};
+use tokio::sync::OwnedSemaphorePermit;
 use tokio::task::JoinHandle;
 
 /// What the download of one file needs to know.
@@ -26,7 +25,7 @@ pub(crate) struct Download {
     pub(crate) job: JobId,
     pub(crate) entry: FileEntry,
     /// Where further permits come from; the caller holds one for this file.
-    pub(crate) pool: Arc<Semaphore>,
+    pub(crate) workers: Workers,
     pub(crate) cancel: CancelToken,
     pub(crate) progress: Arc<Progress>,
 }
@@ -138,9 +137,9 @@ impl Download {
             while chunks.peek().is_some() {
                 let permit = match std::mem::take(&mut own_is_free) {
                     true => None,
-                    false => match self.pool.clone().try_acquire_owned() {
-                        Ok(permit) => Some(permit),
-                        Err(_) => break,
+                    false => match self.workers.idle() {
+                        Some(permit) => Some(permit),
+                        None => break,
                     },
                 };
                 let Some((number, digest)) = chunks.next() else { break };

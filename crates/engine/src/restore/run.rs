@@ -82,13 +82,11 @@ async fn work(running: &mut RunningJob, job: &RestoreJob) -> Result<()> {
     running.enter(restore_state::DOWNLOAD, |d| d.snapshot_finished = Some(now)).await?;
 
     running.enter(restore_state::DOWNLOADING, |_| ()).await?;
-    let config = &engine.0.config;
     let context = Arc::new(DownloadContext {
         job: running.id(),
         repository: job.opened.repository.clone(),
         warehouse: warehouse.clone(),
-        pool: engine.0.pools.download.clone(),
-        max_in_flight: config.download_workers() * config.window.max(1),
+        workers: engine.0.pools.download.clone(),
         cancel: running.cancel.clone(),
         progress: running.progress.clone(),
     });

@@ -2,7 +2,7 @@
 
 use crate::restore::download::Download;
 use crate::restore::plan::{Naming, Planned};
-use crate::{CancelToken, job::Progress};
+use crate::{CancelToken, job::Progress, workers::Workers};
 use async_trait::async_trait;
 use rockhold_core::format::{EntryReader, PartitionEntry};
 use rockhold_core::{
@@ -11,7 +11,6 @@ use rockhold_core::{
 };
 use std::collections::VecDeque;
 use std::sync::Arc;
-use tokio::sync::Semaphore;
 use tokio::task::JoinHandle;
 
 /// How many files are staged in one call.
@@ -22,8 +21,7 @@ pub(crate) struct DownloadContext {
     pub(crate) job: JobId,
     pub(crate) repository: SharedRepository,
     pub(crate) warehouse: SharedWarehouse,
-    pub(crate) pool: Arc<Semaphore>,
-    pub(crate) max_in_flight: usize,
+    pub(crate) workers: Workers,
     pub(crate) cancel: CancelToken,
     pub(crate) progress: Arc<Progress>,
 }
@@ -129,18 +127,15 @@ impl RestoreSink for StageSink {
         while let Some(entry) = context.cancel.run(files.next()).await? {
             let (shared, file) = (context.clone(), entry.clone());
             let task = tokio::spawn(async move {
-                let _permit = shared
-                    .pool
-                    .acquire()
-                    .await
-                    .map_err(|e| Error::internal("the download pool is closed").because(e))?;
+                let _permit =
+                    shared.workers.for_file(file.len, shared.repository.capabilities().distant).await?;
                 shared.cancel.check()?;
                 let download = Download {
                     repository: shared.repository.clone(),
                     warehouse: shared.warehouse.clone(),
                     job: shared.job,
                     entry: file,
-                    pool: shared.pool.clone(),
+                    workers: shared.workers.clone(),
                     cancel: shared.cancel.clone(),
                     progress: shared.progress.clone(),
                 };
@@ -149,7 +144,7 @@ impl RestoreSink for StageSink {
             let partition = name.clone();
             self.queue.push_back(Pending { handle, number, entry, partition, task: DownloadTask(task) });
             number += 1;
-            while self.queue.len() >= context.max_in_flight {
+            while self.queue.len() >= context.workers.max_in_flight {
                 self.take_first().await?;
             }
         }

@@ -99,6 +99,7 @@ pub(crate) fn one_at_a_time() -> EngineConfig {
     EngineConfig {
         upload_worker_count: 1,
         download_worker_count: 1,
+        small_files_per_worker: 1,
         window: 1,
         heartbeat_seconds: 3600,
         cancel_poll_ms: 3_600_000,

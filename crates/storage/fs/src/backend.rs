@@ -46,6 +46,7 @@ impl Shared {
         capabilities.if_match = self.locks;
         capabilities.barrier_needed = true;
         capabilities.max_parts = 1_000_000;
+        capabilities.distant = false;
         capabilities
     }
 

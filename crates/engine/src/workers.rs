@@ -1,0 +1,72 @@
+//! A pool of workers that move files.
+
+use crate::EngineConfig;
+use rockhold_core::{Error, Result};
+use std::sync::Arc;
+use tokio::sync::{OwnedSemaphorePermit, Semaphore};
+
+/// Workers that move one file each, or several small ones: what a small file
+/// costs is waiting for the store. A worker's buffer is cut into shares, of
+/// which a file takes as many as it is long.
+#[derive(Clone, Debug)]
+pub(crate) struct Workers {
+    shares: Arc<Semaphore>,
+    shares_each: u32,
+    share_len: u64,
+    /// How many files may be under way or wait for an earlier one.
+    pub(crate) max_in_flight: usize,
+}
+
+impl Workers {
+    /// So many workers, of the buffer and the small files that `config` says.
+    pub(crate) fn new(count: usize, config: &EngineConfig) -> Self {
+        let small_files = config.small_files_per_worker.clamp(1, 1024);
+        let share_len = (config.upload_buffer_size / small_files).max(1) as u64;
+        Self {
+            shares: Arc::new(Semaphore::new(
+                count.max(1).saturating_mul(small_files).min(Semaphore::MAX_PERMITS),
+            )),
+            shares_each: u32::try_from(small_files).unwrap_or(u32::MAX),
+            share_len,
+            max_in_flight: count.max(1).saturating_mul(config.window.max(2 * small_files).max(1)),
+        }
+    }
+
+    /// Waits until a file of that length may be moved. Where the store is not
+    /// `distant`, a small file has a worker for itself too: nothing is waited for.
+    pub(crate) async fn for_file(&self, len: u64, distant: bool) -> Result<OwnedSemaphorePermit> {
+        let shares = u32::try_from(len.div_ceil(self.share_len)).unwrap_or(u32::MAX);
+        let wanted = if distant { shares.clamp(1, self.shares_each) } else { self.shares_each };
+        let permit = self.shares.clone().acquire_many_owned(wanted).await;
+        permit.map_err(|e| Error::internal("a pool of workers is closed").because(e))
+    }
+
+    /// A whole worker, if one is free.
+    pub(crate) fn idle(&self) -> Option<OwnedSemaphorePermit> {
+        self.shares.clone().try_acquire_many_owned(self.shares_each).ok()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[tokio::test]
+    async fn small_files_share_a_worker_and_large_ones_take_it_whole() {
+        let config =
+            EngineConfig { upload_buffer_size: 100, small_files_per_worker: 4, ..Default::default() };
+        let workers = Workers::new(2, &config);
+        let large = workers.for_file(1_000_000, true).await.unwrap();
+        assert_eq!(workers.shares.available_permits(), 4);
+        let small = [workers.for_file(25, true).await.unwrap(), workers.for_file(0, true).await.unwrap()];
+        let middle = workers.for_file(26, true).await.unwrap();
+        assert_eq!(workers.shares.available_permits(), 0);
+        assert!(workers.idle().is_none());
+        drop((small, middle));
+        assert!(workers.idle().is_some());
+        drop(large);
+        assert_eq!(workers.shares.available_permits(), 8);
+        let _alone = workers.for_file(1, false).await.unwrap();
+        assert_eq!(workers.shares.available_permits(), 4);
+    }
+}
