@@ -404,6 +404,16 @@ pub trait Warehouse: Send + Sync + fmt::Debug {
     /// `NotFound` when the object does not exist.
     async fn busy(&self, name: &ObjectName) -> Result<Option<String>>;
 
+    /// Whether the object has temporary partitions, which no snapshot holds: it
+    /// is not backed up, and not restored over, as long as it has.
+    ///
+    /// # Errors
+    /// `NotFound` when the object does not exist.
+    async fn has_temporary_partitions(&self, name: &ObjectName) -> Result<bool> {
+        let _ = name;
+        Ok(false)
+    }
+
     /// The object that a restore is to make, as this warehouse can take it in.
     /// What cannot be used here (a secret that is sealed under a key that is
     /// not here) is named; where `existing` has something usable in its place,

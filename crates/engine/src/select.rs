@@ -150,7 +150,8 @@ impl Engine {
     /// to and not there.
     ///
     /// # Errors
-    /// When objects refer to each other in a circle, and when a kind refuses
+    /// When a table has temporary partitions, when objects refer to each other
+    /// in a circle, and when a kind refuses
     /// to be backed up by name without what it refers to.
     pub(crate) async fn arrange_for_backup(
         &self,
@@ -159,6 +160,13 @@ impl Engine {
         let mut notes = Vec::new();
         let mut nodes = Vec::with_capacity(selected.len());
         for one in &selected {
+            let has_data = self.0.kinds.get(&one.kind).is_some_and(|kind| kind.has_data);
+            if has_data && self.0.warehouse.has_temporary_partitions(&one.name).await.map_err(from_core)? {
+                return Err(common(format!(
+                    "Do not support backing up table with temp partitions: {}; replace or drop them first",
+                    one.name
+                )));
+            }
             let references = match self.references_of(one).await {
                 Ok(references) => references,
                 Err(error) => {

@@ -157,3 +157,36 @@ async fn both_syntaxes_take_the_same_snapshot() {
         );
     }
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_table_with_temporary_partitions_is_neither_backed_up_nor_restored_over() {
+    let place = Place::new();
+    let mut w = place.warehouse("w").await;
+    w.sql(
+        "CREATE DATABASE d; USE d;
+         CREATE TABLE t (k INT, v INT) PARTITION BY RANGE (k) (PARTITION p VALUES LESS THAN ('10'))
+           DISTRIBUTED BY HASH (k);
+         INSERT INTO t VALUES (1, 1); CREATE TABLE other (k INT) DISTRIBUTED BY HASH (k)",
+    )
+    .await;
+    w.sql(&place.create_repository("r", "repo")).await;
+    w.job("BACKUP DATABASE d SNAPSHOT before TO r").await;
+    w.sql("ALTER TABLE t ADD TEMPORARY PARTITION tp VALUES LESS THAN ('10')").await;
+    let said = "Do not support backing up table with temp partitions: d.t; replace or drop them first";
+    for refused in
+        ["BACKUP DATABASE d SNAPSHOT s TO r", "BACKUP DATABASE d SNAPSHOT s TO r ON (TABLE t PARTITION (p))"]
+    {
+        let error = w.fails(refused).await;
+        assert!(error.contains(said), "{error}");
+    }
+    w.job("BACKUP DATABASE d SNAPSHOT of_other TO r ON (TABLE other)").await;
+    let timestamp = w.timestamp("r", "before").await;
+    let restore = format!(
+        "RESTORE SNAPSHOT before FROM r DATABASE d PROPERTIES (\"backup_timestamp\" = \"{timestamp}\")"
+    );
+    let status = w.cancelled(&restore).await;
+    assert!(status.contains("Do not support restoring table with temp partitions: d.t"), "{status}");
+    w.sql("ALTER TABLE t DROP TEMPORARY PARTITION tp").await;
+    w.job(&restore).await;
+    w.job("BACKUP DATABASE d SNAPSHOT s TO r").await;
+}

@@ -307,6 +307,11 @@ impl Engine {
                 name.name
             )));
         }
+        if descriptor.has_data && warehouse.has_temporary_partitions(name).await? {
+            return Err(conflict(format!(
+                "Do not support restoring table with temp partitions: {name}; replace or drop them first"
+            )));
+        }
         let codec = self.codec(&incoming.kind)?;
         match codec.compare(&codec.encode(existing)?, &planned.document)? {
             Comparison::Same => {}

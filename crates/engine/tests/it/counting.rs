@@ -91,6 +91,9 @@ impl Warehouse for CountingWarehouse {
     async fn busy(&self, name: &ObjectName) -> Result<Option<String>> {
         self.inner.busy(name).await
     }
+    async fn has_temporary_partitions(&self, name: &ObjectName) -> Result<bool> {
+        self.inner.has_temporary_partitions(name).await
+    }
     async fn admit(&self, incoming: LiveObject, existing: Option<&LiveObject>) -> Result<Admitted> {
         self.inner.admit(incoming, existing).await
     }

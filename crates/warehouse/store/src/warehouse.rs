@@ -86,6 +86,16 @@ impl Warehouse for Store {
         .await
     }
 
+    async fn has_temporary_partitions(&self, name: &ObjectName) -> Result<bool> {
+        let name = name.clone();
+        self.read(move |connection| {
+            let found = require_object(connection, Namespace::Relation, &name)?;
+            let all = current_partitions(connection, found.row_id())?;
+            Ok(all.iter().any(|partition| partition.definition.temporary))
+        })
+        .await
+    }
+
     async fn has_files(&self, files: &[(Digest, u64)]) -> Result<Vec<bool>> {
         let files = files.to_vec();
         self.read(move |connection| restore::has_files(connection, &files)).await
