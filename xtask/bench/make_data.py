@@ -11,10 +11,10 @@ import sys
 
 import duckdb
 
-# large: 16 partitions; a row has 32 random BIGINT (256 bytes), which stay as long, and
-# 256 bytes of text that Parquet compresses to nearly nothing: 128 MiB a partition as
+# large: 128 partitions; a row has 32 random BIGINT (256 bytes), which stay as long, and
+# 256 bytes of text that Parquet compresses to nearly nothing: 16 MiB a partition as
 # stored. small: 200 short rows a partition.
-LARGE_ROWS, LARGE_RANDOM = 524_288, 32
+LARGE_ROWS, LARGE_RANDOM = 65_536, 32
 SMALL_ROWS, SMALL_AT_ONCE = 200, 100
 
 

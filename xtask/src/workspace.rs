@@ -45,9 +45,16 @@ impl TextFile {
     }
 }
 
-/// The cargo that runs this program.
+/// The cargo that runs this program, without what it has told this program of
+/// its package: build scripts that look at that would run again, and all that
+/// depends on them be compiled again, whenever the one that calls changes.
 pub(crate) fn cargo() -> Command {
-    Command::new(std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into()))
+    let mut command = Command::new(std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into()));
+    let of_package = |name: &str| name.starts_with("CARGO_PKG_") || name.starts_with("CARGO_MANIFEST_");
+    for (name, _) in std::env::vars_os().filter(|(name, _)| name.to_str().is_some_and(of_package)) {
+        command.env_remove(name);
+    }
+    command
 }
 
 impl Workspace {

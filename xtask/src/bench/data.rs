@@ -1,6 +1,6 @@
 //! The warehouses that are measured, made through SQL as a user would.
 
-use super::tools::Rockhold;
+use super::{store::StoreKind, tools::Rockhold};
 use anyhow::{Context, Result, bail};
 use std::{fmt::Write as _, fs, path::Path, process::Command};
 
@@ -10,7 +10,7 @@ pub(crate) enum DataSet {
     /// 256 files of about 8 MiB as stored, in 128 partitions: random bytes, and
     /// text that Parquet compresses.
     Large,
-    /// 50,000 small files: 5,000 partitions of 10 buckets.
+    /// 50,000 small files: 5,000 partitions of 10 buckets. On a server 20,000.
     Small,
 }
 
@@ -23,10 +23,11 @@ impl DataSet {
     }
 
     /// Partitions and buckets of the table at full size.
-    fn shape(self) -> (u32, u32) {
-        match self {
-            Self::Large => (128, 2),
-            Self::Small => (5_000, 10),
+    fn shape(self, store: StoreKind) -> (u32, u32) {
+        match (self, store) {
+            (Self::Large, _) => (128, 2),
+            (Self::Small, StoreKind::File) => (5_000, 10),
+            (Self::Small, StoreKind::S3) => (2_000, 10),
         }
     }
 }
@@ -53,8 +54,14 @@ pub(crate) fn change(data: DataSet, number: u32) -> String {
 }
 
 /// Makes `dir/warehouse` with the database `bench`.
-pub(crate) fn make(data: DataSet, percent: u32, root: &Path, rockhold: &Rockhold, dir: &Path) -> Result<()> {
-    let (partitions, buckets) = data.shape();
+pub(crate) fn make(
+    data: DataSet,
+    (store, percent): (StoreKind, u32),
+    root: &Path,
+    rockhold: &Rockhold,
+    dir: &Path,
+) -> Result<()> {
+    let (partitions, buckets) = data.shape(store);
     // Fewer partitions make fewer files; a large data set keeps its files and shortens them.
     let partitions = if data == DataSet::Small { (partitions * percent).div_ceil(100) } else { partitions };
     let source = dir.join("source");

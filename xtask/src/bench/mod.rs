@@ -30,7 +30,7 @@ pub(crate) struct Args {
     /// Rounds; the median of them is reported.
     #[arg(long, default_value_t = 3, value_parser = clap::value_parser!(u32).range(3..))]
     runs: u32,
-    /// Size of the data in percent of the full size (2 GiB; 50,000 files).
+    /// Size of the data in percent of the full size (2 GiB; 50,000 files, 20,000 on a server).
     #[arg(long, default_value_t = 100, value_parser = clap::value_parser!(u32).range(1..=100))]
     percent: u32,
     /// Data sets to measure.
@@ -96,7 +96,7 @@ impl Table {
 pub(crate) fn run(args: &Args) -> Result<()> {
     let workspace = Workspace::load()?;
     let status = cargo()
-        .args(["build", "--release", "--package", "rockhold-cli"])
+        .args(["build", "--release", "--package", "rockhold-cli", "--package", "rockhold-bench"])
         .current_dir(&workspace.root)
         .status()
         .context("cannot run cargo build")?;
@@ -117,7 +117,7 @@ pub(crate) fn run(args: &Args) -> Result<()> {
         remove(&dir)?;
         fs::create_dir_all(&dir).with_context(|| dir.display().to_string())?;
         println!("{}: making the warehouse", data.name());
-        data::make(*data, args.percent, &workspace.root, &rockhold, &dir)?;
+        data::make(*data, (args.store, args.percent), &workspace.root, &rockhold, &dir)?;
         tables.push(measure_all(*data, args.runs, &rockhold, &store, &peers, &dir)?);
         remove(&dir)?;
     }

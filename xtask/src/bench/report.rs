@@ -49,13 +49,8 @@ pub(crate) fn render(
         }
     }
     if let Some(Entries { files, sample, said }) = entries {
-        writeln!(out, "\n### entries: the manifest of {files} files, in memory\n")?;
-        writeln!(
-            out,
-            "{:.1} s, {} MiB resident with the store, for all of:\n",
-            sample.wall,
-            sample.rss_kib / 1024
-        )?;
+        writeln!(out, "\n### entries: {files} files, of which none is moved\n")?;
+        writeln!(out, "{:.1} s, {} MiB resident at most, for all of:\n", sample.wall, sample.rss_kib / 1024)?;
         writeln!(out, "```text\n{}\n```", said.trim_end())?;
     }
     Ok(out)
