@@ -404,11 +404,12 @@ pub trait Warehouse: Send + Sync + fmt::Debug {
     /// `NotFound` when the object does not exist.
     async fn busy(&self, name: &ObjectName) -> Result<Option<String>>;
 
-    /// Whether the object has temporary partitions, which no snapshot holds: it
-    /// is not backed up, and not restored over, as long as it has.
+    /// Whether the relation has temporary partitions, which no snapshot holds:
+    /// it is not backed up, and not restored over, as long as it has. `false`
+    /// when there is no such relation.
     ///
     /// # Errors
-    /// `NotFound` when the object does not exist.
+    /// `Unavailable`.
     async fn has_temporary_partitions(&self, name: &ObjectName) -> Result<bool> {
         let _ = name;
         Ok(false)

@@ -89,7 +89,7 @@ impl Warehouse for Store {
     async fn has_temporary_partitions(&self, name: &ObjectName) -> Result<bool> {
         let name = name.clone();
         self.read(move |connection| {
-            let found = require_object(connection, Namespace::Relation, &name)?;
+            let Some(found) = object_by_name(connection, &name)? else { return Ok(false) };
             let all = current_partitions(connection, found.row_id())?;
             Ok(all.iter().any(|partition| partition.definition.temporary))
         })

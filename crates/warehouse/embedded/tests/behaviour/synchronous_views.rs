@@ -168,8 +168,8 @@ async fn the_query_of_a_view_follows_its_table() {
     let plan = scanned(&mut bench, &query("base")).await;
     assert!(plan.contains("TableScanExec: sums"), "{plan}");
     assert_eq!(bench.rows(&format!("{} ORDER BY g", query("base"))).await, ["1|3", "2|5"]);
-    let created = bench.rows("SHOW CREATE MATERIALIZED VIEW sums").await.join("\n");
-    assert!(created.contains("base") && !created.contains("`t`"), "{created}");
+    let shown = bench.rows("SHOW MATERIALIZED VIEWS LIKE 'sums'").await.join("\n");
+    assert!(shown.contains("FROM base WHERE base.v > 2"), "{shown}");
 
     bench.run("ALTER TABLE base SWAP WITH u").await;
     assert_eq!(bench.rows("SELECT g FROM base").await, ["7"]);
