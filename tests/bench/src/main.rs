@@ -3,7 +3,7 @@
 //! file that it is in the repository already; everything else is real.
 //!
 //! ```sh
-//! cargo run --release -p rockhold-bench -- 1000000
+//! cargo run --release -p rockhold-tests-bench -- 1000000
 //! ```
 #![allow(
     clippy::unwrap_used,

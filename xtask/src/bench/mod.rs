@@ -96,7 +96,7 @@ impl Table {
 pub(crate) fn run(args: &Args) -> Result<()> {
     let workspace = Workspace::load()?;
     let status = cargo()
-        .args(["build", "--release", "--package", "rockhold-cli", "--package", "rockhold-bench"])
+        .args(["build", "--release", "--package", "rockhold-cli", "--package", "rockhold-tests-bench"])
         .current_dir(&workspace.root)
         .status()
         .context("cannot run cargo build")?;

@@ -29,6 +29,7 @@ const EDGES: &[(&str, &[&str])] = &[
     ("crates/rockhold", &["crates/*"]),
     ("crates/cli", &["crates/rockhold"]),
     ("tests", &["crates/*"]),
+    ("tests/bench", &["crates/*"]),
     // For its module `servers`, which depends on nothing of ours.
     ("xtask", &["crates/testkit"]),
 ];
