@@ -9,8 +9,8 @@ use std::{
     path::PathBuf,
 };
 
-/// How much is written in one call. For long writes Linux takes huge pages,
-/// whose making costs several times the copying.
+/// How much is written in one call. On Linux 6.18 writes of megabytes were
+/// measured at up to five times the processor time of these.
 const WRITE_LEN: usize = 256 << 10;
 
 /// From this length on, the way to the disk begins when the file ends.
