@@ -11,21 +11,23 @@ pub struct EngineConfig {
     pub make_snapshot_worker_count: usize,
     /// How many finished or abandoned jobs let go of their pins and clean up at once.
     pub release_snapshot_worker_count: usize,
-    /// How many files are read and uploaded at once; 0 means the number of processors.
+    /// How many workers read and upload files; 0 means the number of processors.
+    /// A worker has one file at a time, or several small ones.
     pub upload_worker_count: usize,
-    /// How many files are downloaded at once; 0 means the number of processors.
+    /// How many workers download files; 0 means the number of processors.
     pub download_worker_count: usize,
-    /// How many small files one upload or download worker moves at once, as
-    /// long as they fit into one buffer together. With 1, each worker moves one file.
+    /// How many small files one upload or download worker moves at once where
+    /// the store is distant, as long as together they are no longer than
+    /// `upload_buffer_size`. With 1, each worker moves one file.
     pub small_files_per_worker: usize,
     /// Bytes of one part of a multipart upload, and of the largest file that is
-    /// sent in one piece. One buffer of this size per upload worker is all the
-    /// data that a backup holds in memory.
+    /// sent in one piece. A backup holds two of them for each upload worker at
+    /// most: one that is sent while the next is read.
     pub upload_buffer_size: usize,
     /// The time limit of a job that names none, in seconds.
     pub backup_job_default_timeout: u64,
-    /// How many finished files may wait for an earlier one, as a multiple of
-    /// the workers; at least twice the small files per worker.
+    /// How many files of one object may be under way or wait for an earlier
+    /// one, as a multiple of the workers; at least `small_files_per_worker`.
     pub window: usize,
     /// How many committed snapshots a backup looks at to find files that are
     /// stored already.
@@ -46,7 +48,7 @@ impl Default for EngineConfig {
             small_files_per_worker: 16,
             upload_buffer_size: 8 << 20,
             backup_job_default_timeout: 86_400,
-            window: 8,
+            window: 32,
             max_bases: 8,
             cancel_poll_ms: 500,
             heartbeat_seconds: 20,

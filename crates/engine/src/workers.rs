@@ -13,7 +13,7 @@ pub(crate) struct Workers {
     shares: Arc<Semaphore>,
     shares_each: u32,
     share_len: u64,
-    /// How many files may be under way or wait for an earlier one.
+    /// How many files of one object may be under way or wait for an earlier one.
     pub(crate) max_in_flight: usize,
 }
 
@@ -28,7 +28,7 @@ impl Workers {
             )),
             shares_each: u32::try_from(small_files).unwrap_or(u32::MAX),
             share_len,
-            max_in_flight: count.max(1).saturating_mul(config.window.max(2 * small_files).max(1)),
+            max_in_flight: count.max(1).saturating_mul(config.window.max(small_files)),
         }
     }
 

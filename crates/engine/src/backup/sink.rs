@@ -190,11 +190,11 @@ impl<'a> UploadSink<'a> {
         let context = self.context.clone();
         let number = context.next_number.fetch_add(1, Ordering::Relaxed);
         let key = data_key(context.job, number, &file.extension)?;
-        let len = match &file.part {
-            DataPart::LocalFile { len, .. } => *len,
-            _ => 0,
-        };
-        context.progress.will_move(len);
+        let mut len = 0;
+        if let DataPart::LocalFile { len: local, .. } = &file.part {
+            len = *local;
+            context.progress.will_move(len);
+        }
         self.uploading += 1;
         let task = tokio::spawn(async move {
             let _permit = context.workers.for_file(len, context.repository.capabilities().distant).await?;

@@ -1,8 +1,9 @@
 //! One file: found here or downloaded, verified, received by the warehouse.
 //!
 //! A file with chunk digests is fetched in ranges of one chunk, several at a
-//! time: the file's own worker fetches one, workers that are idle fetch more. A range is verified by its own digest and given to the receiver
-//! in order, so there is never more than one chunk in memory for each permit.
+//! time: the file's own worker fetches one, workers that are idle fetch more.
+//! A range is verified by its own digest and given to the receiver in order, so
+//! there is never more than one chunk in memory for each worker.
 
 use crate::{CancelToken, job::Progress, workers::Workers};
 use bytes::{Bytes, BytesMut};
@@ -24,7 +25,7 @@ pub(crate) struct Download {
     pub(crate) warehouse: SharedWarehouse,
     pub(crate) job: JobId,
     pub(crate) entry: FileEntry,
-    /// Where further permits come from; the caller holds one for this file.
+    /// Who may help; the caller holds a permit for this file.
     pub(crate) workers: Workers,
     pub(crate) cancel: CancelToken,
     pub(crate) progress: Arc<Progress>,
