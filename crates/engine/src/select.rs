@@ -160,8 +160,8 @@ impl Engine {
         let mut notes = Vec::new();
         let mut nodes = Vec::with_capacity(selected.len());
         for one in &selected {
-            let has_data = self.0.kinds.get(&one.kind).is_some_and(|kind| kind.has_data);
-            if has_data && self.0.warehouse.has_temporary_partitions(&one.name).await.map_err(from_core)? {
+            let is_relation = self.namespace(&one.kind) == Namespace::Relation;
+            if is_relation && self.0.warehouse.has_temporary_partitions(&one.name).await.map_err(from_core)? {
                 return Err(common(format!(
                     "Do not support backing up table with temp partitions: {}; replace or drop them first",
                     one.name

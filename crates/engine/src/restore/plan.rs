@@ -6,8 +6,8 @@ use crate::restore::groups::Groups;
 use crate::restore::select::Chosen;
 use rockhold_core::format::{Children, EntryReader, ObjectEntry, PartitionEntry, read_document};
 use rockhold_core::{
-    Comparison, Document, Error, ErrorKind, KindDescriptor, KindId, LiveObject, ObjectName, Renames,
-    RestoreAction, RestoreOptions, RestorePlan, RestoreTarget, Result, SharedRepository,
+    Comparison, Document, Error, ErrorKind, KindDescriptor, KindId, LiveObject, Namespace, ObjectName,
+    Renames, RestoreAction, RestoreOptions, RestorePlan, RestoreTarget, Result, SharedRepository,
 };
 use rockhold_model::{Partition, PartitionValue};
 use serde_json::Value;
@@ -307,7 +307,7 @@ impl Engine {
                 name.name
             )));
         }
-        if descriptor.has_data && warehouse.has_temporary_partitions(name).await? {
+        if descriptor.namespace == Namespace::Relation && warehouse.has_temporary_partitions(name).await? {
             return Err(conflict(format!(
                 "Do not support restoring table with temp partitions: {name}; replace or drop them first"
             )));

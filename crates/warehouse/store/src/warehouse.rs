@@ -1,6 +1,6 @@
 //! The contract of a warehouse, fulfilled.
 
-use crate::catalog::{current_partitions, fold, object_by_name, require_object};
+use crate::catalog::{current_partitions, fold, object_at, object_by_name, require_object};
 use crate::core::torn_down;
 use crate::data::StagedWriter;
 use crate::keeper::Order;
@@ -89,7 +89,7 @@ impl Warehouse for Store {
     async fn has_temporary_partitions(&self, name: &ObjectName) -> Result<bool> {
         let name = name.clone();
         self.read(move |connection| {
-            let Some(found) = object_by_name(connection, &name)? else { return Ok(false) };
+            let Some(found) = object_at(connection, Namespace::Relation, &name)? else { return Ok(false) };
             let all = current_partitions(connection, found.row_id())?;
             Ok(all.iter().any(|partition| partition.definition.temporary))
         })
