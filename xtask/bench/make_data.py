@@ -12,8 +12,8 @@ import sys
 import duckdb
 
 # large: 128 partitions; a row has 32 random BIGINT (256 bytes), which stay as long, and
-# 256 bytes of text that Parquet compresses to nearly nothing: 16 MiB a partition as
-# stored. small: 200 short rows a partition.
+# 256 bytes of text that Parquet compresses to nearly nothing: 20 MiB a partition as
+# stored, a little more than its random bytes. small: 200 short rows a partition.
 LARGE_ROWS, LARGE_RANDOM = 65_536, 32
 SMALL_ROWS, SMALL_AT_ONCE = 200, 100
 

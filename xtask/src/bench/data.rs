@@ -7,7 +7,7 @@ use std::{fmt::Write as _, fs, path::Path, process::Command};
 /// A shape of data.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, clap::ValueEnum)]
 pub(crate) enum DataSet {
-    /// 256 files of about 8 MiB as stored, in 128 partitions: random bytes, and
+    /// 256 files of about 10 MiB as stored, in 128 partitions: random bytes, and
     /// text that Parquet compresses.
     Large,
     /// 50,000 small files: 5,000 partitions of 10 buckets. On a server 20,000.

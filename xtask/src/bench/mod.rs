@@ -30,7 +30,7 @@ pub(crate) struct Args {
     /// Rounds; the median of them is reported.
     #[arg(long, default_value_t = 3, value_parser = clap::value_parser!(u32).range(3..))]
     runs: u32,
-    /// Size of the data in percent of the full size (2 GiB; 50,000 files, 20,000 on a server).
+    /// Size of the data in percent of the full size (2.5 GiB; 50,000 files, 20,000 on a server).
     #[arg(long, default_value_t = 100, value_parser = clap::value_parser!(u32).range(1..=100))]
     percent: u32,
     /// Data sets to measure.
