@@ -242,6 +242,8 @@ pub struct ReceivedFile {
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct StagedFile {
+    /// The handle of its staged partition.
+    pub partition: i64,
     /// Its number inside the partition.
     pub number: u64,
     /// Its bytes.
@@ -259,10 +261,11 @@ pub struct StagedFile {
 }
 
 impl StagedFile {
-    /// Places `file` as the entry says.
-    pub fn new(number: u64, file: ReceivedFile, entry: &FileEntry) -> Self {
+    /// Places `file` in a partition as the entry says.
+    pub fn new(partition: i64, number: u64, file: ReceivedFile, entry: &FileEntry) -> Self {
         let extension = entry.key.as_str().rsplit('.').next().unwrap_or("bin").to_owned();
         Self {
+            partition,
             number,
             file,
             extension,
@@ -428,14 +431,13 @@ pub trait Warehouse: Send + Sync + fmt::Debug {
     }
 
     /// Whether files are here already, by digest and length, in the order of
-    /// the question. An estimate: nothing is read or held, and a warehouse
-    /// that cannot tell says no.
+    /// the question; for a job that is open also those it has staged. An
+    /// estimate: nothing is read or held. A restore asks `find_file` for those
+    /// that may be here and fetches the others.
     ///
     /// # Errors
     /// `Unavailable`.
-    async fn has_files(&self, files: &[(Digest, u64)]) -> Result<Vec<bool>> {
-        Ok(vec![false; files.len()])
-    }
+    async fn has_files(&self, job: Option<JobId>, files: &[(Digest, u64)]) -> Result<Vec<bool>>;
 
     /// Pins objects for `job` (H2, H3).
     ///
@@ -465,22 +467,31 @@ pub trait Warehouse: Send + Sync + fmt::Debug {
     /// Begins to take in a file of `len` bytes.
     ///
     /// # Errors
-    /// `StorageFull`, `Unavailable`.
+    /// `Conflict` when the job is not open; `InvalidInput` when the extension
+    /// is none; `StorageFull`, `Unavailable`.
     async fn receive(&self, job: JobId, extension: &str, len: u64) -> Result<Box<dyn FileReceiver>>;
 
-    /// Stages one partition of target number `target` and gives its handle.
-    /// `entry` carries name, definition and display version; files follow.
+    /// Stages partitions of target number `target`, all or none, and gives
+    /// their handles. An entry carries name, definition and display version;
+    /// files follow.
     ///
     /// # Errors
-    /// `InvalidInput` when the definition is not one; `Conflict` when the job
-    /// is not open.
-    async fn stage_partition(&self, job: JobId, target: usize, entry: &PartitionEntry) -> Result<i64>;
+    /// `InvalidInput` when a definition is not one or a partition is staged
+    /// already; `Conflict` when the job is not open.
+    async fn stage_partitions(
+        &self,
+        job: JobId,
+        target: usize,
+        entries: Vec<PartitionEntry>,
+    ) -> Result<Vec<i64>>;
 
-    /// Stages files of a staged partition. Called in batches, in any order.
+    /// Stages files, each in its staged partition. Called in batches, in any
+    /// order; may be repeated when the answer was lost.
     ///
     /// # Errors
-    /// `Conflict` when the job is not open.
-    async fn stage_files(&self, job: JobId, partition: i64, files: Vec<StagedFile>) -> Result<()>;
+    /// `InvalidInput` when the job has no such partition or file; `Conflict`
+    /// when it is not open.
+    async fn stage_files(&self, job: JobId, files: Vec<StagedFile>) -> Result<()>;
 
     /// Makes everything staged durable and visible (H7).
     ///

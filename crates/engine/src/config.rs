@@ -17,12 +17,15 @@ pub struct EngineConfig {
     /// How many workers download files; 0 means the number of processors.
     pub download_worker_count: usize,
     /// How many small files one upload or download worker moves at once where
-    /// the store is distant, as long as together they are no longer than
-    /// `upload_buffer_size`. With 1, each worker moves one file.
+    /// the store is distant, as long as together they hold no more in memory
+    /// than `upload_buffer_size`: what is uploaded all of it, what is downloaded
+    /// at most 2 MiB, unless it comes in ranges. With 1, each worker moves one
+    /// file.
     pub small_files_per_worker: usize,
     /// Bytes of one part of a multipart upload, and of the largest file that is
-    /// sent in one piece. A backup holds two of them for each upload worker at
-    /// most: one that is sent while the next is read.
+    /// sent in one piece; where the store is distant, that one may have two. A
+    /// backup holds two of them for each upload worker at most: one that is sent
+    /// while the next is read.
     pub upload_buffer_size: usize,
     /// The time limit of a job that names none, in seconds.
     pub backup_job_default_timeout: u64,

@@ -5,9 +5,9 @@ use rockhold_core::{Error, Result};
 use std::sync::Arc;
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 
-/// Workers that move one file each, or several small ones: what a small file
-/// costs is waiting for the store. A worker's buffer is cut into shares, of
-/// which a file takes as many as it is long.
+/// Workers that move one file each, or several that hold little in memory:
+/// what such a file costs is waiting for the store. A worker's buffer is cut
+/// into shares, of which a file takes as many as it fills.
 #[derive(Clone, Debug)]
 pub(crate) struct Workers {
     shares: Arc<Semaphore>,
@@ -32,10 +32,11 @@ impl Workers {
         }
     }
 
-    /// Waits until a file of that length may be moved. Where the store is not
-    /// `distant`, a small file has a worker for itself too: nothing is waited for.
-    pub(crate) async fn for_file(&self, len: u64, distant: bool) -> Result<OwnedSemaphorePermit> {
-        let shares = u32::try_from(len.div_ceil(self.share_len)).unwrap_or(u32::MAX);
+    /// Waits until a file that holds so many bytes in memory may be moved. Where
+    /// the store is not `distant`, a small file has a worker for itself too:
+    /// nothing is waited for.
+    pub(crate) async fn for_file(&self, memory: u64, distant: bool) -> Result<OwnedSemaphorePermit> {
+        let shares = u32::try_from(memory.div_ceil(self.share_len)).unwrap_or(u32::MAX);
         let wanted = if distant { shares.clamp(1, self.shares_each) } else { self.shares_each };
         let permit = self.shares.clone().acquire_many_owned(wanted).await;
         permit.map_err(|e| Error::internal("a pool of workers is closed").because(e))

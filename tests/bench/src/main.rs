@@ -154,17 +154,25 @@ impl Warehouse for Simulated {
     async fn begin(&self, job: JobId, plan: &RestorePlan) -> Result<()> {
         self.store.begin(job, plan).await
     }
+    async fn has_files(&self, job: Option<JobId>, files: &[(Digest, u64)]) -> Result<Vec<bool>> {
+        self.store.has_files(job, files).await
+    }
     async fn find_file(&self, job: JobId, digest: &Digest, len: u64) -> Result<Option<ReceivedFile>> {
         self.store.find_file(job, digest, len).await
     }
     async fn receive(&self, job: JobId, extension: &str, len: u64) -> Result<Box<dyn FileReceiver>> {
         self.store.receive(job, extension, len).await
     }
-    async fn stage_partition(&self, job: JobId, target: usize, entry: &PartitionEntry) -> Result<i64> {
-        self.store.stage_partition(job, target, entry).await
+    async fn stage_partitions(
+        &self,
+        job: JobId,
+        target: usize,
+        entries: Vec<PartitionEntry>,
+    ) -> Result<Vec<i64>> {
+        self.store.stage_partitions(job, target, entries).await
     }
-    async fn stage_files(&self, job: JobId, partition: i64, files: Vec<StagedFile>) -> Result<()> {
-        self.store.stage_files(job, partition, files).await
+    async fn stage_files(&self, job: JobId, files: Vec<StagedFile>) -> Result<()> {
+        self.store.stage_files(job, files).await
     }
     async fn commit(&self, job: JobId) -> Result<()> {
         self.store.commit(job).await

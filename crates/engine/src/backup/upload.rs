@@ -21,7 +21,8 @@ pub(crate) struct Upload<'a> {
     pub(crate) repository: &'a dyn Repository,
     pub(crate) key: Key,
     pub(crate) file: &'a PinnedFile,
-    /// The length of a part, and of the longest file sent in one piece.
+    /// The length of a part. The longest file sent in one piece has one, where
+    /// the store is distant two.
     pub(crate) part_len: usize,
     pub(crate) cancel: &'a CancelToken,
     pub(crate) progress: &'a Progress,
@@ -43,7 +44,10 @@ impl Upload<'_> {
             _ => return Err(Error::unsupported("this engine cannot read such a part of a pinned object")),
         };
         let capabilities = self.repository.capabilities();
-        let one_piece = (self.part_len as u64).min(capabilities.max_put);
+        // A worker may hold two parts. Where each request is waited for, one that
+        // carries both is better than four.
+        let parts = if capabilities.distant { 2 } else { 1 };
+        let one_piece = (self.part_len as u64).saturating_mul(parts).min(capabilities.max_put);
         let (found, chunks) = if len <= one_piece {
             self.in_one_piece(&path, len).await?
         } else {

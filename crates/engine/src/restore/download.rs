@@ -19,12 +19,24 @@ use std::sync::Arc;
 use tokio::sync::OwnedSemaphorePermit;
 use tokio::task::JoinHandle;
 
+/// What a file that comes in one stream holds in memory at most: the piece that
+/// is written next, and the buffers of its connection.
+const STREAM_LEN: u64 = 2 << 20;
+
+/// How many bytes of a file are in memory while it is brought here.
+pub(crate) fn memory_of(entry: &FileEntry) -> u64 {
+    // One that comes in ranges takes the worker whole, as each range does.
+    if entry.chunks.len() > 1 { entry.len } else { entry.len.min(STREAM_LEN) }
+}
+
 /// What the download of one file needs to know.
 pub(crate) struct Download {
     pub(crate) repository: SharedRepository,
     pub(crate) warehouse: SharedWarehouse,
     pub(crate) job: JobId,
     pub(crate) entry: FileEntry,
+    /// Whether the file seems to be here already.
+    pub(crate) expected: bool,
     /// Who may help; the caller holds a permit for this file.
     pub(crate) workers: Workers,
     pub(crate) cancel: CancelToken,
@@ -64,9 +76,11 @@ impl Download {
             ))
             .at(&entry.key));
         }
-        let here = self.warehouse.find_file(self.job, &entry.digest, entry.len);
-        if let Some(file) = self.cancel.run(here).await? {
-            return Ok(file);
+        if self.expected {
+            let here = self.warehouse.find_file(self.job, &entry.digest, entry.len);
+            if let Some(file) = self.cancel.run(here).await? {
+                return Ok(file);
+            }
         }
         self.progress.will_move(entry.len);
         let file = self.cancel.run(self.fetch()).await?;

@@ -43,7 +43,7 @@ struct CountSink {
 impl CountSink {
     async fn flush(&mut self) -> Result<()> {
         let batch = std::mem::take(&mut self.batch);
-        let here = self.warehouse.has_files(&batch).await?;
+        let here = self.warehouse.has_files(None, &batch).await?;
         for ((_, len), _) in batch.iter().zip(here).filter(|(_, here)| !here) {
             self.amounts.files_to_move += 1;
             self.amounts.bytes_to_move += len;

@@ -1,10 +1,10 @@
 //! Partitions of one object of a snapshot into the warehouse's staging area.
 
-use crate::restore::download::Download;
+use crate::restore::download::{Download, memory_of};
 use crate::restore::plan::{Naming, Planned};
 use crate::{CancelToken, job::Progress, workers::Workers};
 use async_trait::async_trait;
-use rockhold_core::format::{EntryReader, PartitionEntry};
+use rockhold_core::format::{EntryReader, FileEntry, PartitionEntry};
 use rockhold_core::{
     Error, JobId, ObjectName, ReceivedFile, RestoreSink, Result, SharedRepository, SharedWarehouse,
     StagedFile,
@@ -13,7 +13,7 @@ use std::collections::VecDeque;
 use std::sync::Arc;
 use tokio::task::JoinHandle;
 
-/// How many files are staged in one call.
+/// How many files, and how many partitions, are staged in one call.
 const BATCH: usize = 256;
 
 /// What all downloads of one restore share.
@@ -35,23 +35,36 @@ impl Drop for DownloadTask {
     }
 }
 
+/// A file on its way.
 struct Pending {
-    handle: i64,
-    number: u64,
-    entry: rockhold_core::format::FileEntry,
-    partition: Arc<str>,
+    place: Place,
+    name: Arc<str>,
     task: DownloadTask,
 }
 
-/// The sink of one target.
+/// Where a file belongs.
+struct Place {
+    /// Its partition, counted from the first of the object.
+    partition: usize,
+    /// Its number inside the partition.
+    number: u64,
+    entry: FileEntry,
+}
+
+/// The sink of one target. Partitions and files are staged in batches that
+/// reach across partitions: a batch costs the warehouse a transaction.
 pub(crate) struct StageSink {
     context: Arc<DownloadContext>,
     target: usize,
     object: ObjectName,
     naming: Naming,
     queue: VecDeque<Pending>,
-    batch: Vec<StagedFile>,
-    batch_handle: i64,
+    /// Partitions that have come and are not staged.
+    partitions: Vec<PartitionEntry>,
+    /// The handles of those that are staged, in the order of their coming.
+    handles: Vec<i64>,
+    /// Files that are here and not staged.
+    files: Vec<(Place, ReceivedFile)>,
 }
 
 impl StageSink {
@@ -62,8 +75,9 @@ impl StageSink {
             object: planned.entry.name.clone(),
             naming: planned.naming.clone(),
             queue: VecDeque::new(),
-            batch: Vec::new(),
-            batch_handle: 0,
+            partitions: Vec::new(),
+            handles: Vec::new(),
+            files: Vec::new(),
         }
     }
 
@@ -92,22 +106,50 @@ impl StageSink {
         let Some(mut first) = self.queue.pop_front() else { return Ok(()) };
         let done =
             (&mut first.task.0).await.map_err(|e| Error::internal("a download task died").because(e))?;
-        let file = done.map_err(|e| e.with("object", &self.object).with("partition", &first.partition))?;
-        if self.batch_handle != first.handle || self.batch.len() >= BATCH {
-            self.flush().await?;
-            self.batch_handle = first.handle;
-        }
-        self.batch.push(StagedFile::new(first.number, file, &first.entry));
-        Ok(())
+        let file = done.map_err(|e| e.with("object", &self.object).with("partition", &first.name))?;
+        self.files.push((first.place, file));
+        if self.files.len() >= BATCH { self.flush().await } else { Ok(()) }
     }
 
+    /// Stages what has gathered: partitions before their files.
     async fn flush(&mut self) -> Result<()> {
-        if self.batch.is_empty() {
+        let DownloadContext { warehouse, cancel, job, .. } = &*self.context;
+        if !self.partitions.is_empty() {
+            let partitions = std::mem::take(&mut self.partitions);
+            let staged = warehouse.stage_partitions(*job, self.target, partitions);
+            self.handles.extend(cancel.run(staged).await?);
+        }
+        if self.files.is_empty() {
             return Ok(());
         }
-        let files = std::mem::take(&mut self.batch);
-        let staged = self.context.warehouse.stage_files(self.context.job, self.batch_handle, files);
-        self.context.cancel.run(staged).await
+        let files = std::mem::take(&mut self.files);
+        let files = files.into_iter().map(|(place, file)| {
+            let handle = self.handles.get(place.partition);
+            let handle = handle.ok_or_else(|| Error::internal("a file came before its partition"))?;
+            Ok(StagedFile::new(*handle, place.number, file, &place.entry))
+        });
+        cancel.run(warehouse.stage_files(*job, files.collect::<Result<_>>()?)).await
+    }
+
+    /// Begins to bring a file here; `expected` when it seems to be here.
+    fn download(&self, entry: FileEntry, expected: bool) -> DownloadTask {
+        let shared = self.context.clone();
+        DownloadTask(tokio::spawn(async move {
+            let distant = shared.repository.capabilities().distant;
+            let _permit = shared.workers.for_file(memory_of(&entry), distant).await?;
+            shared.cancel.check()?;
+            let download = Download {
+                repository: shared.repository.clone(),
+                warehouse: shared.warehouse.clone(),
+                job: shared.job,
+                entry,
+                expected,
+                workers: shared.workers.clone(),
+                cancel: shared.cancel.clone(),
+                progress: shared.progress.clone(),
+            };
+            download.run().await
+        }))
     }
 }
 
@@ -120,34 +162,40 @@ impl RestoreSink for StageSink {
             (partition.name, partition.definition) = (name, definition);
         }
         context.progress.found(partition.totals.files, partition.totals.bytes);
-        let staged = context.warehouse.stage_partition(context.job, self.target, &partition);
-        let handle = context.cancel.run(staged).await?;
-        let mut files = EntryReader::files(context.repository.clone(), &self.object, &name, partition.files);
+        let files = std::mem::take(&mut partition.files);
+        let number_here = self.handles.len() + self.partitions.len();
+        self.partitions.push(partition);
+        let mut files = EntryReader::files(context.repository.clone(), &self.object, &name, files);
         let mut number = 0;
-        while let Some(entry) = context.cancel.run(files.next()).await? {
-            let (shared, file) = (context.clone(), entry.clone());
-            let task = tokio::spawn(async move {
-                let _permit =
-                    shared.workers.for_file(file.len, shared.repository.capabilities().distant).await?;
-                shared.cancel.check()?;
-                let download = Download {
-                    repository: shared.repository.clone(),
-                    warehouse: shared.warehouse.clone(),
-                    job: shared.job,
-                    entry: file,
-                    workers: shared.workers.clone(),
-                    cancel: shared.cancel.clone(),
-                    progress: shared.progress.clone(),
-                };
-                download.run().await
-            });
-            let partition = name.clone();
-            self.queue.push_back(Pending { handle, number, entry, partition, task: DownloadTask(task) });
-            number += 1;
-            while self.queue.len() >= context.workers.max_in_flight {
-                self.take_first().await?;
+        loop {
+            let entries = context.cancel.run(next_batch(&mut files)).await?;
+            let asked: Vec<_> = entries.iter().map(|entry| (entry.digest, entry.len)).collect();
+            if asked.is_empty() {
+                break;
+            }
+            let here = context.warehouse.has_files(Some(context.job), &asked);
+            let here = context.cancel.run(here).await?;
+            for (entry, expected) in entries.into_iter().zip(here) {
+                let task = self.download(entry.clone(), expected);
+                let place = Place { partition: number_here, number, entry };
+                self.queue.push_back(Pending { place, name: name.clone(), task });
+                number += 1;
+                while self.queue.len() >= context.workers.max_in_flight {
+                    self.take_first().await?;
+                }
             }
         }
-        Ok(())
+        if self.partitions.len() >= BATCH { self.flush().await } else { Ok(()) }
     }
+}
+
+/// The next files of a partition, at most a batch of them.
+async fn next_batch(files: &mut EntryReader<FileEntry>) -> Result<Vec<FileEntry>> {
+    let mut entries = Vec::new();
+    while entries.len() < BATCH
+        && let Some(entry) = files.next().await?
+    {
+        entries.push(entry);
+    }
+    Ok(entries)
 }

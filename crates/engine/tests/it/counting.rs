@@ -97,8 +97,8 @@ impl Warehouse for CountingWarehouse {
     async fn admit(&self, incoming: LiveObject, existing: Option<&LiveObject>) -> Result<Admitted> {
         self.inner.admit(incoming, existing).await
     }
-    async fn has_files(&self, files: &[(Digest, u64)]) -> Result<Vec<bool>> {
-        self.inner.has_files(files).await
+    async fn has_files(&self, job: Option<JobId>, files: &[(Digest, u64)]) -> Result<Vec<bool>> {
+        self.inner.has_files(job, files).await
     }
     async fn pin(&self, job: JobId, requests: Vec<PinRequest>) -> Result<Arc<dyn Cut>> {
         self.gauges.pins.hold(60, self.inner.pin(job, requests)).await
@@ -115,11 +115,16 @@ impl Warehouse for CountingWarehouse {
     async fn receive(&self, job: JobId, extension: &str, len: u64) -> Result<Box<dyn FileReceiver>> {
         self.inner.receive(job, extension, len).await
     }
-    async fn stage_partition(&self, job: JobId, target: usize, entry: &PartitionEntry) -> Result<i64> {
-        self.inner.stage_partition(job, target, entry).await
+    async fn stage_partitions(
+        &self,
+        job: JobId,
+        target: usize,
+        entries: Vec<PartitionEntry>,
+    ) -> Result<Vec<i64>> {
+        self.inner.stage_partitions(job, target, entries).await
     }
-    async fn stage_files(&self, job: JobId, partition: i64, files: Vec<StagedFile>) -> Result<()> {
-        self.inner.stage_files(job, partition, files).await
+    async fn stage_files(&self, job: JobId, files: Vec<StagedFile>) -> Result<()> {
+        self.inner.stage_files(job, files).await
     }
     async fn commit(&self, job: JobId) -> Result<()> {
         self.inner.commit(job).await

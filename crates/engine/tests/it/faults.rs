@@ -162,7 +162,7 @@ fn layers(wrong: Option<Wrong>, plan: &FaultPlan) -> Layers {
 
 /// Files of more than a few hundred bytes go up in parts.
 pub(crate) fn config() -> EngineConfig {
-    EngineConfig { upload_buffer_size: 600, ..one_at_a_time() }
+    EngineConfig { upload_buffer_size: 300, ..one_at_a_time() }
 }
 
 async fn faulty(dir: &Path, memory: &MemoryFactory, wrong: Option<Wrong>, plan: &FaultPlan) -> World {

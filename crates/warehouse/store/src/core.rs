@@ -9,10 +9,10 @@ use crate::options::OpenOptions;
 use crate::owner::Owner;
 use crate::{data, recover, zone};
 use chrono_tz::Tz;
-use rockhold_core::{ClusterId, Error, ErrorKind, Result, Timestamp};
+use rockhold_core::{ClusterId, Error, ErrorKind, JobId, Result, Timestamp};
 use rusqlite::{Connection, OpenFlags, Transaction, TransactionBehavior, config::DbConfig};
 use std::{
-    collections::HashMap,
+    collections::{HashMap, HashSet},
     fs,
     path::Path,
     sync::{Arc, Mutex, MutexGuard, PoisonError},
@@ -38,6 +38,9 @@ pub(crate) struct Core {
     lock: Mutex<Option<WriterLock>>,
     /// Loads of one table run one after the other; see `load.rs`.
     tables: Mutex<HashMap<i64, Arc<tokio::sync::Mutex<()>>>>,
+    /// Restores that are open and have a staging directory, so that not every
+    /// file that comes asks the catalog.
+    receiving: Mutex<HashSet<JobId>>,
 }
 
 /// The connections that write. They share a mutex, since SQLite would let the
@@ -82,6 +85,7 @@ impl Core {
             readers: Mutex::default(),
             lock: Mutex::default(),
             tables: Mutex::default(),
+            receiving: Mutex::default(),
         })
     }
 
@@ -92,6 +96,21 @@ impl Core {
     /// The lock that orders the loads of one table.
     pub(crate) fn table_lock(&self, object: i64) -> Arc<tokio::sync::Mutex<()>> {
         guard(&self.tables).entry(object).or_default().clone()
+    }
+
+    /// Whether files of this restore may come, as far as is known without the catalog.
+    pub(crate) fn receives(&self, job: JobId) -> bool {
+        guard(&self.receiving).contains(&job)
+    }
+
+    /// Notes that files of a restore may come, or may no longer.
+    pub(crate) fn set_receiving(&self, job: JobId, open: bool) {
+        let mut receiving = guard(&self.receiving);
+        if open {
+            receiving.insert(job);
+        } else {
+            receiving.remove(&job);
+        }
     }
 
     /// Reads at one instant.

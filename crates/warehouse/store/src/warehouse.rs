@@ -1,8 +1,8 @@
 //! The contract of a warehouse, fulfilled.
 
 use crate::catalog::{current_partitions, fold, object_at, object_by_name, require_object};
-use crate::core::torn_down;
-use crate::data::StagedWriter;
+use crate::core::{Core, torn_down};
+use crate::data::{StagedWriter, WRITE_LEN, new_name};
 use crate::keeper::Order;
 use crate::store::{Inner, Store};
 use crate::{pin, restore, zone};
@@ -15,7 +15,7 @@ use rockhold_core::{
     StagedFile, Timestamp, Warehouse,
 };
 use serde_json::Value;
-use std::{collections::BTreeSet, io::Write, sync::Arc};
+use std::{collections::BTreeSet, sync::Arc};
 
 #[async_trait]
 impl Warehouse for Store {
@@ -96,9 +96,9 @@ impl Warehouse for Store {
         .await
     }
 
-    async fn has_files(&self, files: &[(Digest, u64)]) -> Result<Vec<bool>> {
+    async fn has_files(&self, job: Option<JobId>, files: &[(Digest, u64)]) -> Result<Vec<bool>> {
         let files = files.to_vec();
-        self.read(move |connection| restore::has_files(connection, &files)).await
+        self.read(move |connection| restore::has_files(connection, job, &files)).await
     }
 
     async fn pin(&self, job: JobId, requests: Vec<PinRequest>) -> Result<Arc<dyn Cut>> {
@@ -124,23 +124,32 @@ impl Warehouse for Store {
     }
 
     async fn receive(&self, job: JobId, extension: &str, len: u64) -> Result<Box<dyn FileReceiver>> {
-        let extension = extension.to_ascii_lowercase();
-        let writer = self
-            .run(move |core| {
-                restore::check_open(core, job)?;
-                StagedWriter::create(&core.layout, job.as_bytes(), &extension)
-            })
-            .await?;
-        Ok(Box::new(Receiver { inner: self.inner.clone(), writer: Some(writer), wanted: len, taken: 0 }))
+        let name = new_name(&extension.to_ascii_lowercase())?;
+        if !self.core().receives(job) {
+            self.run(move |core| restore::check_open(core, job)).await?;
+        }
+        Ok(Box::new(Receiver {
+            inner: self.inner.clone(),
+            job,
+            file: Incoming::Named(name),
+            pieces: Vec::new(),
+            waiting: 0,
+            wanted: len,
+            taken: 0,
+        }))
     }
 
-    async fn stage_partition(&self, job: JobId, target: usize, entry: &PartitionEntry) -> Result<i64> {
-        let entry = entry.clone();
-        self.run(move |core| restore::stage_partition(core, job, target, &entry)).await
+    async fn stage_partitions(
+        &self,
+        job: JobId,
+        target: usize,
+        entries: Vec<PartitionEntry>,
+    ) -> Result<Vec<i64>> {
+        self.run(move |core| restore::stage_partitions(core, job, target, &entries)).await
     }
 
-    async fn stage_files(&self, job: JobId, partition: i64, files: Vec<StagedFile>) -> Result<()> {
-        self.run(move |core| restore::stage_files(core, job, partition, &files)).await
+    async fn stage_files(&self, job: JobId, files: Vec<StagedFile>) -> Result<()> {
+        self.run(move |core| restore::stage_files(core, job, &files)).await
     }
 
     async fn commit(&self, job: JobId) -> Result<()> {
@@ -160,40 +169,74 @@ impl Warehouse for Store {
     }
 }
 
-/// Takes in one file of a restore.
+/// Takes in one file of a restore. Bytes are collected to pieces worth a trip
+/// to a thread that may block, so a small file takes one trip from its creation
+/// to its end.
 struct Receiver {
     inner: Arc<Inner>,
-    writer: Option<StagedWriter>,
+    job: JobId,
+    file: Incoming,
+    /// What has come and is not written.
+    pieces: Vec<Bytes>,
+    /// The length of `pieces`.
+    waiting: usize,
     wanted: u64,
     taken: u64,
 }
 
-fn ended() -> Error {
-    Error::internal("the file has ended")
+/// The file that a receiver writes.
+enum Incoming {
+    /// It gets this name.
+    Named(String),
+    /// It is there.
+    Open(StagedWriter),
+    /// A write is under way, or failed.
+    Gone,
+}
+
+impl Receiver {
+    /// What writes the bytes that wait, for a thread that may block.
+    fn write_out(&mut self) -> impl FnOnce(&Core) -> Result<StagedWriter> + Send + use<> {
+        let (job, pieces) = (self.job, std::mem::take(&mut self.pieces));
+        let file = std::mem::replace(&mut self.file, Incoming::Gone);
+        self.waiting = 0;
+        move |core| {
+            let mut writer = match file {
+                Incoming::Named(name) => StagedWriter::create_named(&core.layout, job.as_bytes(), name)?,
+                Incoming::Open(writer) => writer,
+                Incoming::Gone => return Err(Error::internal("the file has ended")),
+            };
+            let done = writer.write_pieces(&pieces);
+            done.map_err(|e| Error::io(e, "write", writer.path().display()))?;
+            Ok(writer)
+        }
+    }
 }
 
 #[async_trait]
 impl FileReceiver for Receiver {
     async fn write(&mut self, bytes: Bytes) -> Result<()> {
-        let mut writer = self.writer.take().ok_or_else(ended)?;
         self.taken = self.taken.saturating_add(bytes.len() as u64);
         if self.taken > self.wanted {
+            self.file = Incoming::Gone;
             return Err(Error::corrupt(format!("more bytes came than the {} announced", self.wanted)));
         }
-        let write = move || {
-            let done = writer.write_all(&bytes);
-            done.map_err(|e| Error::io(e, "write", writer.path().display())).map(|()| writer)
-        };
-        self.writer = Some(tokio::task::spawn_blocking(write).await.map_err(torn_down)??);
+        self.waiting = self.waiting.saturating_add(bytes.len());
+        self.pieces.push(bytes);
+        if self.waiting >= WRITE_LEN {
+            let (core, write) = (self.inner.core.clone(), self.write_out());
+            let written = tokio::task::spawn_blocking(move || write(&core)).await.map_err(torn_down)?;
+            self.file = Incoming::Open(written?);
+        }
         Ok(())
     }
 
     async fn finish(mut self: Box<Self>, digest: Digest) -> Result<ReceivedFile> {
-        let writer = self.writer.take().ok_or_else(ended)?;
-        let (inner, wanted) = (self.inner.clone(), self.wanted);
+        let (core, wanted, write) = (self.inner.core.clone(), self.wanted, self.write_out());
         let finish = move || {
+            let writer = write(&core)?;
             let path = writer.path().to_path_buf();
-            let info = inner.core.faults.around("finish file", || writer.finish(0))?;
+            let info = core.faults.around("finish file", || writer.finish(0))?;
             if info.digest != digest || info.len != wanted {
                 let _ = std::fs::remove_file(&path);
                 return Err(Error::corrupt(format!(

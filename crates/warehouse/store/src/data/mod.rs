@@ -6,7 +6,7 @@ mod staged;
 
 pub(crate) use durable::{move_into_place, remove_staging, sync_dirs, sync_file, sync_many, unlink};
 pub(crate) use parquet::TableFile;
-pub(crate) use staged::StagedWriter;
+pub(crate) use staged::{StagedWriter, WRITE_LEN};
 
 use crate::layout::Layout;
 use rockhold_core::{Digest, Error, Hasher, JobId, Result};

@@ -7,7 +7,7 @@
 
 mod stage;
 
-pub(crate) use stage::{check_open, find_file, has_files, received, stage_files, stage_partition};
+pub(crate) use stage::{check_open, find_file, has_files, received, stage_files, stage_partitions};
 
 use crate::catalog::{
     ObjectInfo, database_exists, from_json, namespace_word, next_id, next_sequence, object_at, object_by_id,
@@ -159,6 +159,7 @@ fn begin_target(
 /// Makes everything staged durable and visible (H7).
 pub(crate) fn commit(core: &Core, job: JobId) -> Result<()> {
     core.ensure_writer()?;
+    core.set_receiving(job, false);
     match core.read(|connection| outcome(connection, job))? {
         JobOutcome::Committed => return Ok(()),
         JobOutcome::Open => {}
@@ -300,6 +301,7 @@ pub(crate) fn rollback(core: &Core, job: JobId) -> Result<()> {
 
 /// As [`rollback`], for recovery, which is about to become the writer.
 pub(crate) fn roll_back(core: &Core, job: JobId) -> Result<()> {
+    core.set_receiving(job, false);
     let refused = || Error::new(ErrorKind::Conflict, "the restore was committed").with("job", job);
     match core.read(|connection| outcome(connection, job))? {
         JobOutcome::RolledBack | JobOutcome::Unknown => return Ok(()),

@@ -5,6 +5,7 @@ use crate::catalog::{fold, next_id, to_json};
 use crate::core::Core;
 use crate::data;
 use crate::error::{Outcome, int};
+use crate::layout::make_dir;
 use rockhold_core::format::PartitionEntry;
 use rockhold_core::{Digest, Error, JobId, ReceivedFile, Result, StagedFile, VersionId};
 use rockhold_model::Partition;
@@ -52,13 +53,21 @@ pub(crate) fn find_file(core: &Core, job: JobId, digest: &Digest, len: u64) -> R
     Ok(None)
 }
 
-/// Whether files are here, as far as the catalog knows.
-pub(crate) fn has_files(connection: &Connection, files: &[(Digest, u64)]) -> Outcome<Vec<bool>> {
+/// Whether files are here or staged by this job, as far as the catalog knows.
+pub(crate) fn has_files(
+    connection: &Connection,
+    job: Option<JobId>,
+    files: &[(Digest, u64)],
+) -> Outcome<Vec<bool>> {
+    let job = job.as_ref().map(JobId::as_bytes);
     let mut select = connection.prepare_cached(
-        "SELECT 1 FROM files WHERE digest = ?1 AND len = ?2 AND (owner IS NULL \
+        "SELECT 1 FROM files WHERE digest = ?1 AND len = ?2 AND (owner IS NULL OR owner = ?3 \
          OR owner IN (SELECT job FROM restores WHERE phase = 'committed')) LIMIT 1",
     )?;
-    files.iter().map(|(digest, len)| Ok(select.exists(params![digest.as_bytes(), int(*len)?])?)).collect()
+    files
+        .iter()
+        .map(|(digest, len)| Ok(select.exists(params![digest.as_bytes(), int(*len)?, job])?))
+        .collect()
 }
 
 /// The handle of a received file.
@@ -66,84 +75,91 @@ pub(crate) fn received(name: &str, digest: Digest, len: u64) -> ReceivedFile {
     ReceivedFile { handle: format!("{RECEIVED}{name}"), digest, len }
 }
 
-/// Refuses to receive for a job that is not open.
+/// Refuses to receive for a job that is not open; makes its staging directory.
 pub(crate) fn check_open(core: &Core, job: JobId) -> Result<()> {
     core.ensure_writer()?;
-    core.read(|connection| require_open(connection, job))
+    core.read(|connection| require_open(connection, job))?;
+    make_dir(&core.layout.staging_of(job.as_bytes()))?;
+    core.set_receiving(job, true);
+    Ok(())
 }
 
-/// Stages one partition and gives its handle: the row of `partitions`.
-pub(crate) fn stage_partition(core: &Core, job: JobId, target: usize, entry: &PartitionEntry) -> Result<i64> {
-    let bad = |why: &str| Error::invalid(format!("partition '{}' cannot be staged: {why}", entry.name));
-    let definition: Partition = serde_json::from_value(entry.definition.clone())
-        .map_err(|e| bad("its definition is not one").because(e))?;
-    if definition.name != entry.name || entry.name.is_empty() {
-        return Err(bad("its definition has another name"));
-    }
-    if definition.temporary {
-        return Err(bad("it is temporary"));
-    }
-    core.stage("stage partition", |transaction| {
+/// Stages partitions and gives their handles: the rows of `partitions`.
+pub(crate) fn stage_partitions(
+    core: &Core,
+    job: JobId,
+    target: usize,
+    entries: &[PartitionEntry],
+) -> Result<Vec<i64>> {
+    let definitions = entries.iter().map(definition).collect::<Result<Vec<_>>>()?;
+    core.stage("stage partitions", |transaction| {
         require_open(transaction, job)?;
-        let target = int(target as u64)?;
         let object: i64 = transaction
             .prepare_cached("SELECT object FROM restore_targets WHERE job = ?1 AND target = ?2")?
-            .query_row(params![job.as_bytes(), target], |row| row.get(0))
+            .query_row(params![job.as_bytes(), int(target as u64)?], |row| row.get(0))
             .optional()?
-            .ok_or_else(|| bad("the plan has no such target"))?;
-        let data = next_id(transaction)?;
-        let row: Option<i64> = transaction
-            .prepare_cached(
-                "INSERT OR IGNORE INTO partitions (object, data, name, name_key, temporary, definition, position, \
-                 version_id, version, visible_time, files, rows, bytes, next_file, job, origin) \
-                 VALUES (?1, ?2, ?3, ?4, 0, ?5, ?2, ?6, ?7, 0, 0, 0, 0, 0, ?8, ?9) RETURNING id",
-            )?
-            .query_row(
-                params![
-                    object,
-                    data,
-                    entry.name,
-                    fold(&entry.name),
-                    to_json(&definition)?,
-                    VersionId::random()?.as_bytes(),
-                    int(entry.version)?,
-                    job.as_bytes(),
-                    entry.version_id.as_bytes()
-                ],
-                |row| row.get(0),
-            )
-            .optional()?;
-        row.ok_or_else(|| bad("it is staged already, or its name differs only in case").into())
+            .ok_or_else(|| Error::invalid(format!("the plan has no target {target}")).with("job", job))?;
+        let rows = entries.iter().zip(&definitions);
+        rows.map(|(entry, definition)| partition_row(transaction, job, object, entry, definition)).collect()
     })
 }
 
+fn unfit(entry: &PartitionEntry, why: &str) -> Error {
+    Error::invalid(format!("partition '{}' cannot be staged: {why}", entry.name))
+}
+
+fn definition(entry: &PartitionEntry) -> Result<Partition> {
+    let definition: Partition = serde_json::from_value(entry.definition.clone())
+        .map_err(|e| unfit(entry, "its definition is not one").because(e))?;
+    if definition.name != entry.name || entry.name.is_empty() {
+        return Err(unfit(entry, "its definition has another name"));
+    }
+    if definition.temporary {
+        return Err(unfit(entry, "it is temporary"));
+    }
+    Ok(definition)
+}
+
+fn partition_row(
+    transaction: &Transaction<'_>,
+    job: JobId,
+    object: i64,
+    entry: &PartitionEntry,
+    definition: &Partition,
+) -> Outcome<i64> {
+    let data = next_id(transaction)?;
+    let row: Option<i64> = transaction
+        .prepare_cached(
+            "INSERT OR IGNORE INTO partitions (object, data, name, name_key, temporary, definition, position, \
+             version_id, version, visible_time, files, rows, bytes, next_file, job, origin) \
+             VALUES (?1, ?2, ?3, ?4, 0, ?5, ?2, ?6, ?7, 0, 0, 0, 0, 0, ?8, ?9) RETURNING id",
+        )?
+        .query_row(
+            params![
+                object,
+                data,
+                entry.name,
+                fold(&entry.name),
+                to_json(definition)?,
+                VersionId::random()?.as_bytes(),
+                int(entry.version)?,
+                job.as_bytes(),
+                entry.version_id.as_bytes()
+            ],
+            |row| row.get(0),
+        )
+        .optional()?;
+    row.ok_or_else(|| unfit(entry, "it is staged already, or its name differs only in case").into())
+}
+
 /// Stages files. May be repeated when its answer was lost.
-pub(crate) fn stage_files(core: &Core, job: JobId, partition: i64, files: &[StagedFile]) -> Result<()> {
+pub(crate) fn stage_files(core: &Core, job: JobId, files: &[StagedFile]) -> Result<()> {
     let rows = |transaction: &Transaction<'_>| -> Outcome<Vec<String>> {
         require_open(transaction, job)?;
-        let (data, object): (i64, i64) = transaction
-            .prepare_cached("SELECT data, object FROM partitions WHERE id = ?1 AND job = ?2")?
-            .query_row(params![partition, job.as_bytes()], |row| Ok((row.get(0)?, row.get(1)?)))
-            .optional()?
-            .ok_or_else(|| Error::invalid("no such partition is staged by this job").with("job", job))?;
         let mut names = Vec::new();
-        let mut sums = Sums::default();
-        for file in files {
-            let (id, name) = file_row(core, transaction, job, file)?;
-            names.extend(name);
-            place(transaction, data, id, file, &mut sums)?;
+        for files in files.chunk_by(|a, b| a.partition == b.partition) {
+            names.extend(stage_in_partition(core, transaction, job, files)?);
         }
-        transaction
-            .prepare_cached(
-                "UPDATE partitions SET files = files + ?2, rows = rows + ?3, bytes = bytes + ?4, \
-             next_file = MAX(next_file, ?5) WHERE id = ?1",
-            )?
-            .execute(params![partition, sums.files, sums.rows, sums.bytes, sums.next])?;
-        transaction
-            .prepare_cached(
-                "UPDATE restore_targets SET last_load = MAX(last_load, ?3) WHERE job = ?1 AND object = ?2",
-            )?
-            .execute(params![job.as_bytes(), object, sums.last_load])?;
         Ok(names)
     };
     // A file gets into `data/` only after its row is durable.
@@ -151,6 +167,40 @@ pub(crate) fn stage_files(core: &Core, job: JobId, partition: i64, files: &[Stag
     let names = if any_moves { core.write("stage files", rows)? } else { core.stage("stage files", rows)? };
     data::move_into_place(&core.faults, &core.layout, job.as_bytes(), &names)?;
     Ok(())
+}
+
+/// Stages files of one partition; gives the names of those that are to be moved into place.
+fn stage_in_partition(
+    core: &Core,
+    transaction: &Transaction<'_>,
+    job: JobId,
+    files: &[StagedFile],
+) -> Outcome<Vec<String>> {
+    let Some(partition) = files.first().map(|file| file.partition) else { return Ok(Vec::new()) };
+    let (data, object): (i64, i64) = transaction
+        .prepare_cached("SELECT data, object FROM partitions WHERE id = ?1 AND job = ?2")?
+        .query_row(params![partition, job.as_bytes()], |row| Ok((row.get(0)?, row.get(1)?)))
+        .optional()?
+        .ok_or_else(|| Error::invalid("no such partition is staged by this job").with("job", job))?;
+    let mut names = Vec::new();
+    let mut sums = Sums::default();
+    for file in files {
+        let (id, name) = file_row(core, transaction, job, file)?;
+        names.extend(name);
+        place(transaction, data, id, file, &mut sums)?;
+    }
+    transaction
+        .prepare_cached(
+            "UPDATE partitions SET files = files + ?2, rows = rows + ?3, bytes = bytes + ?4, \
+             next_file = MAX(next_file, ?5) WHERE id = ?1",
+        )?
+        .execute(params![partition, sums.files, sums.rows, sums.bytes, sums.next])?;
+    transaction
+        .prepare_cached(
+            "UPDATE restore_targets SET last_load = MAX(last_load, ?3) WHERE job = ?1 AND object = ?2",
+        )?
+        .execute(params![job.as_bytes(), object, sums.last_load])?;
+    Ok(names)
 }
 
 #[derive(Default)]

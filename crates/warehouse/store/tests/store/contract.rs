@@ -296,7 +296,7 @@ async fn a_file_that_is_here_is_referenced_and_a_damaged_one_is_not() {
     let saved = backup(&store, "t").await.expect("backup");
     let (file, _) = &saved[0].files[0];
     let asked = [(file.digest, file.len), (rockhold_core::Digest::of(b"elsewhere"), 9), (file.digest, 1)];
-    assert_eq!(store.has_files(&asked).await.expect("files"), [true, false, false]);
+    assert_eq!(store.has_files(None, &asked).await.expect("files"), [true, false, false]);
     restore(&store, "copy", RestoreAction::Create, &saved).await.expect("restore");
     let files = files_on_disk(dir.path());
     assert_eq!(files.len(), 1, "two tables, one file");
@@ -324,8 +324,8 @@ async fn a_found_file_stays_though_its_table_is_dropped_before_it_is_staged() {
     let found = store.find_file(job, &file.digest, file.len).await.expect("find").expect("here");
     store.change(Change::DropObject { namespace: Namespace::Relation, name: name("t") }).await.expect("drop");
     store.reclaim().await.expect("reclaim");
-    let handle = store.stage_partition(job, 0, &saved[0].entry).await.expect("stage");
-    store.stage_files(job, handle, vec![StagedFile::new(0, found, file)]).await.expect("stage");
+    let handles = store.stage_partitions(job, 0, vec![saved[0].entry.clone()]).await.expect("stage");
+    store.stage_files(job, vec![StagedFile::new(handles[0], 0, found, file)]).await.expect("stage");
     store.commit(job).await.expect("commit");
     store.reclaim().await.expect("reclaim");
     assert_eq!(rows_by_partition(&store, "copy").await["p1"], [1, 2, 3]);
@@ -339,21 +339,21 @@ async fn staging_refuses_what_does_not_fit() {
     load(&store, "t", "p1", &[1]).await.expect("load");
     let saved = backup(&store, "t").await.expect("backup");
     let job = JobId::random().expect("id");
-    let closed = store.stage_partition(job, 0, &saved[0].entry).await.expect_err("not open");
+    let stage = async |target, entries| store.stage_partitions(job, target, entries).await;
+    let good = saved[0].entry.clone();
+    let closed = stage(0, vec![good.clone()]).await.expect_err("not open");
     assert_eq!(closed.kind(), ErrorKind::Conflict);
     store.begin(job, &plan("t", RestoreAction::Merge, json!({}))).await.expect("begin");
-    let mut bad = saved[0].entry.clone();
+    let mut bad = good.clone();
     bad.definition = json!({ "name": 3 });
-    assert_eq!(store.stage_partition(job, 0, &bad).await.expect_err("bad").kind(), ErrorKind::InvalidInput);
-    assert_eq!(
-        store.stage_partition(job, 7, &saved[0].entry).await.expect_err("bad").kind(),
-        ErrorKind::InvalidInput
-    );
-    let handle = store.stage_partition(job, 0, &saved[0].entry).await.expect("staged");
-    let mut upper = saved[0].entry.clone();
+    assert_eq!(stage(0, vec![good.clone(), bad]).await.expect_err("bad").kind(), ErrorKind::InvalidInput);
+    assert_eq!(stage(7, vec![good.clone()]).await.expect_err("bad").kind(), ErrorKind::InvalidInput);
+    let mut upper = good.clone();
     (upper.name, upper.definition["name"]) = ("P1".into(), json!("P1"));
-    let twice = store.stage_partition(job, 0, &upper).await.expect_err("twice");
+    let twice = stage(0, vec![good.clone(), upper]).await.expect_err("twice");
     assert!(twice.message().contains("differs only in case"), "{twice}");
+    // None of a refused batch was staged.
+    let handle = stage(0, vec![good]).await.expect("staged")[0];
 
     let (entry, bytes) = &saved[0].files[0];
     let mut receiver = store.receive(job, "parquet", 4).await.expect("receive");
@@ -367,23 +367,99 @@ async fn staging_refuses_what_does_not_fit() {
     let mut receiver = store.receive(job, "parquet", entry.len).await.expect("receive");
     receiver.write(Bytes::copy_from_slice(bytes)).await.expect("write");
     let received = receiver.finish(entry.digest).await.expect("finish");
-    let staged = StagedFile::new(0, received.clone(), entry);
-    store.stage_files(job, handle, vec![staged.clone()]).await.expect("stage");
-    store.stage_files(job, handle, vec![staged.clone()]).await.expect("a lost answer");
+    let staged = StagedFile::new(handle, 0, received.clone(), entry);
+    store.stage_files(job, vec![staged.clone()]).await.expect("stage");
+    store.stage_files(job, vec![staged.clone()]).await.expect("a lost answer");
     for handle_text in ["received:../../etc/passwd", "received:00", "found:1", "x"] {
         let mut forged = staged.clone();
         (forged.number, forged.file.handle) = (1, handle_text.into());
-        let error = store.stage_files(job, handle, vec![forged]).await.expect_err("forged");
+        let error = store.stage_files(job, vec![forged]).await.expect_err("forged");
         assert_eq!(error.kind(), ErrorKind::InvalidInput, "{handle_text}");
     }
     let mut huge = staged.clone();
     (huge.number, huge.loads) = (2, Some((1, u64::MAX)));
-    assert_eq!(
-        store.stage_files(job, handle, vec![huge]).await.expect_err("huge").kind(),
-        ErrorKind::InvalidInput
-    );
+    assert_eq!(store.stage_files(job, vec![huge]).await.expect_err("huge").kind(), ErrorKind::InvalidInput);
     store.commit(job).await.expect("commit");
     assert_eq!(rows_by_partition(&store, "t").await["p1"], [1]);
+}
+
+#[tokio::test]
+async fn a_file_comes_in_pieces_of_any_length() {
+    let dir = tempfile::tempdir().expect("dir");
+    let store = new_store(dir.path()).await;
+    let job = JobId::random().expect("id");
+    store.begin(job, &plan("t", RestoreAction::Create, json!({}))).await.expect("begin");
+    let bytes: Vec<u8> = (0..1_000_003u32).map(|n| (n % 251) as u8).collect();
+    let staging = dir.path().join("staging").join(job.to_string());
+    let staged = || std::fs::read_dir(&staging).expect("staging").count();
+    let mut files = 0;
+    for len in [0, 1, (256 << 10) - 1, 256 << 10, (256 << 10) + 1, bytes.len()] {
+        for piece in [7_919, 100_000, 400_000, bytes.len()] {
+            let content = &bytes[..len];
+            let receive = async || store.receive(job, "parquet", len as u64).await.expect("receive");
+            let (mut receiver, mut given_up) = (receive().await, receive().await);
+            for piece in content.chunks(piece) {
+                receiver.write(Bytes::copy_from_slice(piece)).await.expect("write");
+                given_up.write(Bytes::copy_from_slice(piece)).await.expect("write");
+            }
+            let received = receiver.finish(Digest::of(content)).await.expect("finish");
+            assert_eq!((received.digest, received.len), (Digest::of(content), len as u64));
+            drop(given_up);
+            files += 1;
+            assert_eq!(staged(), files, "{len} bytes in pieces of {piece}");
+        }
+        if len > 0 {
+            let short = store.receive(job, "parquet", len as u64 + 1).await.expect("receive");
+            let error = short.finish(Digest::of(b"")).await.expect_err("nothing came");
+            assert_eq!(error.kind(), ErrorKind::Corrupt);
+        }
+    }
+    assert_eq!(staged(), files);
+}
+
+#[tokio::test]
+async fn no_file_comes_for_a_restore_that_is_not_open() {
+    let dir = tempfile::tempdir().expect("dir");
+    let store = new_store(dir.path()).await;
+    let job = JobId::random().expect("id");
+    let refused = async |job, why| {
+        let error = store.receive(job, "parquet", 1).await.err().expect(why);
+        assert_eq!(error.kind(), ErrorKind::Conflict, "{why}");
+    };
+    refused(job, "not begun").await;
+    for committed in [true, false] {
+        let job = JobId::random().expect("id");
+        let table = if committed { "t" } else { "u" };
+        store.begin(job, &plan(table, RestoreAction::Create, json!({}))).await.expect("begin");
+        drop(store.receive(job, "parquet", 1).await.expect("open"));
+        if committed {
+            store.commit(job).await.expect("commit");
+            refused(job, "committed").await;
+        } else {
+            store.rollback(job).await.expect("rollback");
+            refused(job, "rolled back").await;
+        }
+    }
+}
+
+#[tokio::test]
+async fn a_restore_sees_what_it_has_staged_itself() {
+    let (dir, other) = (tempfile::tempdir().expect("dir"), tempfile::tempdir().expect("dir"));
+    let store = new_store(dir.path()).await;
+    create_table(&store, "t", &["p1"]).await;
+    load(&store, "t", "p1", &[1, 2, 3]).await.expect("load");
+    let saved = backup(&store, "t").await.expect("backup");
+    let asked = [(saved[0].files[0].0.digest, saved[0].files[0].0.len)];
+    let new = rockhold_warehouse_store::Store::open(other.path(), quiet()).await.expect("new");
+    let job = JobId::random().expect("id");
+    new.begin(job, &plan("t", RestoreAction::Create, json!({}))).await.expect("begin");
+    assert_eq!(new.has_files(Some(job), &asked).await.expect("asked"), [false]);
+    stage(&new, job, 0, &saved).await.expect("stage");
+    assert_eq!(new.has_files(Some(job), &asked).await.expect("asked"), [true]);
+    assert_eq!(new.has_files(None, &asked).await.expect("asked"), [false], "it is nobody else's yet");
+    assert_eq!(new.has_files(Some(JobId::random().expect("id")), &asked).await.expect("asked"), [false]);
+    new.commit(job).await.expect("commit");
+    assert_eq!(new.has_files(None, &asked).await.expect("asked"), [true]);
 }
 
 #[tokio::test]

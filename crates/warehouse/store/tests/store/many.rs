@@ -24,12 +24,14 @@ async fn twenty_thousand_files_are_staged_in_batches_and_read_in_pages() {
         let mut entry = saved[0].entry.clone();
         entry.name = format!("p{part}");
         entry.definition["name"] = json!(entry.name);
-        let handle = store.stage_partition(job, 0, &entry).await.expect("stage");
+        let [handle] = store.stage_partitions(job, 0, vec![entry]).await.expect("stage")[..] else {
+            panic!("one handle")
+        };
         for first in (0..FILES / 2).step_by(BATCH) {
             let batch = (first..first + BATCH)
-                .map(|number| StagedFile::new(number as u64, found.clone(), file))
+                .map(|number| StagedFile::new(handle, number as u64, found.clone(), file))
                 .collect();
-            store.stage_files(job, handle, batch).await.expect("stage");
+            store.stage_files(job, batch).await.expect("stage");
         }
     }
     store.commit(job).await.expect("commit");

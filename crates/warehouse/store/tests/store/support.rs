@@ -230,8 +230,9 @@ pub(crate) fn plan(table: &str, action: RestoreAction, state: Value) -> RestoreP
 
 /// Stages everything that was saved, reusing what is here.
 pub(crate) async fn stage(store: &Store, job: JobId, target: usize, saved: &[Saved]) -> Result<()> {
-    for Saved { entry, files } in saved {
-        let handle = store.stage_partition(job, target, entry).await?;
+    let entries = saved.iter().map(|saved| saved.entry.clone()).collect();
+    let handles = store.stage_partitions(job, target, entries).await?;
+    for (Saved { files, .. }, partition) in saved.iter().zip(handles) {
         for (number, (file, bytes)) in files.iter().enumerate() {
             let received = match store.find_file(job, &file.digest, file.len).await? {
                 Some(found) => found,
@@ -243,8 +244,8 @@ pub(crate) async fn stage(store: &Store, job: JobId, target: usize, saved: &[Sav
                     receiver.finish(file.digest).await?
                 }
             };
-            let staged = StagedFile::new(number as u64, received, file);
-            store.stage_files(job, handle, vec![staged]).await?;
+            let staged = StagedFile::new(partition, number as u64, received, file);
+            store.stage_files(job, vec![staged]).await?;
         }
     }
     Ok(())
