@@ -19,8 +19,8 @@ pub struct EngineConfig {
     /// How many small files one upload or download worker moves at once where
     /// the store is distant, as long as together they hold no more in memory
     /// than `upload_buffer_size`: what is uploaded all of it, what is downloaded
-    /// at most 2 MiB, unless it comes in ranges. With 1, each worker moves one
-    /// file.
+    /// at most 2 MiB, unless it comes in ranges. On a local disk at most 4. With 1,
+    /// each worker moves one file.
     pub small_files_per_worker: usize,
     /// Bytes of one part of a multipart upload, and of the largest file that is
     /// sent in one piece; where the store is distant, that one may have two. A

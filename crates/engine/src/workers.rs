@@ -5,6 +5,10 @@ use rockhold_core::{Error, Result};
 use std::sync::Arc;
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 
+/// How many files may share a worker where the store is near: enough that the
+/// processors do not wait for the next thread to be woken.
+const NEAR: u32 = 4;
+
 /// Workers that move one file each, or several that hold little in memory:
 /// what such a file costs is waiting for the store. A worker's buffer is cut
 /// into shares, of which a file takes as many as it fills.
@@ -32,12 +36,11 @@ impl Workers {
         }
     }
 
-    /// Waits until a file that holds so many bytes in memory may be moved. Where
-    /// the store is not `distant`, a small file has a worker for itself too:
-    /// nothing is waited for.
+    /// Waits until a file that holds so many bytes in memory may be moved.
     pub(crate) async fn for_file(&self, memory: u64, distant: bool) -> Result<OwnedSemaphorePermit> {
         let shares = u32::try_from(memory.div_ceil(self.share_len)).unwrap_or(u32::MAX);
-        let wanted = if distant { shares.clamp(1, self.shares_each) } else { self.shares_each };
+        let least = if distant { 1 } else { self.shares_each.div_ceil(NEAR) };
+        let wanted = shares.clamp(least, self.shares_each);
         let permit = self.shares.clone().acquire_many_owned(wanted).await;
         permit.map_err(|e| Error::internal("a pool of workers is closed").because(e))
     }
@@ -67,7 +70,11 @@ mod tests {
         assert!(workers.idle().is_some());
         drop(large);
         assert_eq!(workers.shares.available_permits(), 8);
-        let _alone = workers.for_file(1, false).await.unwrap();
-        assert_eq!(workers.shares.available_permits(), 4);
+        let _near = workers.for_file(1, false).await.unwrap();
+        assert_eq!(workers.shares.available_permits(), 7);
+        let config = EngineConfig { small_files_per_worker: 16, ..config };
+        let workers = Workers::new(1, &config);
+        let _near = workers.for_file(1, false).await.unwrap();
+        assert_eq!(workers.shares.available_permits(), 12);
     }
 }

@@ -15,7 +15,6 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
-use tokio::sync::Mutex;
 
 /// The SQL text of a document lists at most this many partitions.
 const SQL_PARTITIONS: usize = 10_000;
@@ -161,7 +160,7 @@ async fn work(running: &mut RunningJob, job: &BackupJob) -> Result<()> {
         },
         next_number: AtomicU64::new(0),
         uploaded_bytes: AtomicU64::new(0),
-        fresh: Mutex::new(Vec::new()),
+        fresh: std::sync::Mutex::default(),
     });
 
     if moves {

@@ -14,13 +14,17 @@ use rockhold_core::{
     SharedRepository, SharedState, SnapshotSink,
 };
 use std::collections::VecDeque;
-use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
-use tokio::sync::Mutex;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use tokio::task::JoinHandle;
 
 /// How many files of a partition are listed at once.
 const BATCH: usize = 256;
+
+/// Uploaded files are noted in the local cache after so many of them, or so
+/// many bytes: what a job that dies has not noted is uploaded again.
+const NOTED_FILES: usize = 1024;
+const NOTED_BYTES: u64 = 256 << 20;
 
 /// At most this many entries wait to be written.
 const QUEUE_LIMIT: usize = 4096;
@@ -41,28 +45,42 @@ pub(crate) struct UploadContext {
     pub(crate) next_number: AtomicU64,
     pub(crate) uploaded_bytes: AtomicU64,
     /// Uploaded, not yet in the local cache.
-    pub(crate) fresh: Mutex<Vec<FileEntry>>,
+    pub(crate) fresh: Mutex<Fresh>,
+}
+
+/// Files that were uploaded, and their bytes.
+#[derive(Default)]
+pub(crate) struct Fresh {
+    files: Vec<FileEntry>,
+    bytes: u64,
 }
 
 impl UploadContext {
     /// Remembers what was uploaded, in batches.
     async fn remember(&self, entry: &FileEntry) -> Result<()> {
-        let mut fresh = self.fresh.lock().await;
-        fresh.push(entry.clone());
-        if fresh.len() < BATCH {
-            return Ok(());
-        }
-        let batch = std::mem::take(&mut *fresh);
-        self.state.remember_files(self.repository_id, self.job, &batch).await
+        let batch = {
+            let mut fresh = self.fresh();
+            fresh.bytes = fresh.bytes.saturating_add(entry.len);
+            fresh.files.push(entry.clone());
+            if fresh.files.len() < NOTED_FILES && fresh.bytes < NOTED_BYTES {
+                return Ok(());
+            }
+            std::mem::take(&mut *fresh)
+        };
+        self.state.remember_files(self.repository_id, self.job, &batch.files).await
     }
 
     /// Remembers the rest.
     pub(crate) async fn remember_rest(&self) -> Result<()> {
-        let rest = std::mem::take(&mut *self.fresh.lock().await);
-        if rest.is_empty() {
+        let rest = std::mem::take(&mut *self.fresh());
+        if rest.files.is_empty() {
             return Ok(());
         }
-        self.state.remember_files(self.repository_id, self.job, &rest).await
+        self.state.remember_files(self.repository_id, self.job, &rest.files).await
+    }
+
+    fn fresh(&self) -> MutexGuard<'_, Fresh> {
+        self.fresh.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 

@@ -143,6 +143,9 @@ impl Core {
             return Ok(());
         }
         let taken = WriterLock::take(&self.layout, self.options.lock_wait, &self.options.command)?;
+        if self.read(schema::format)? < schema::FORMAT {
+            self.transact("upgrade catalog", |transaction| schema::upgrade(transaction))?;
+        }
         recover::recover(self)?;
         *lock = Some(taken);
         Ok(())
@@ -229,7 +232,7 @@ fn identify(connection: &Connection, options: &OpenOptions) -> Result<(ClusterId
             "catalog.sqlite was not made by Rockhold; name the directory of a warehouse",
         ));
     }
-    let format = pragma("user_version").map_err(from_sqlite)?;
+    let format = schema::format(connection).map_err(Error::from)?;
     if format > schema::FORMAT {
         return Err(Error::unsupported(format!(
             "the warehouse has format {format}, this program knows up to {}; use a newer one",

@@ -78,7 +78,7 @@ impl StateStore for Store {
             let others = connection.prepare("SELECT 1 FROM repositories WHERE id = ?1")?.exists([id])?;
             if !others {
                 // A cache: files of a repository that is attached again are found by its manifests.
-                connection.execute("DELETE FROM known_files WHERE repository = ?1", [id])?;
+                connection.execute("DELETE FROM uploads WHERE repository = ?1", [id])?;
             }
             Ok(())
         })
@@ -236,20 +236,23 @@ impl StateStore for Store {
     ) -> Result<Vec<Option<FileEntry>>> {
         let (digests, jobs) = (digests.to_vec(), jobs.to_vec());
         self.read(move |connection| {
-            let mut select = connection.prepare_cached(
-                "SELECT entry FROM known_files WHERE repository = ?1 AND digest = ?2 AND job = ?3",
-            )?;
+            let mut upload =
+                connection.prepare_cached("SELECT id FROM uploads WHERE repository = ?1 AND job = ?2")?;
+            let mut uploads: Vec<i64> = Vec::new();
+            for job in &jobs {
+                let key = params![repository.as_bytes(), job.as_bytes()];
+                uploads.extend(upload.query_row(key, |row| row.get::<_, i64>(0)).optional()?);
+            }
             let mut found = Vec::with_capacity(digests.len());
             for digest in &digests {
-                let mut entry: Option<String> = None;
-                for job in &jobs {
-                    let key = params![repository.as_bytes(), digest.as_bytes(), job.as_bytes()];
-                    entry = select.query_row(key, |row| row.get(0)).optional()?;
+                let mut entry = None;
+                for upload in &uploads {
+                    entry = known_file(connection, *upload, digest)?;
                     if entry.is_some() {
                         break;
                     }
                 }
-                found.push(entry.map(|text| from_json(&text, "known file")).transpose()?);
+                found.push(entry);
             }
             Ok(found)
         })
@@ -261,19 +264,24 @@ impl StateStore for Store {
             return Ok(());
         }
         let files = files.to_vec();
-        self.write("remember files", move |_, connection| {
-            let mut insert = connection.prepare_cached(
-                "INSERT OR REPLACE INTO known_files (repository, digest, job, entry) VALUES (?1, ?2, ?3, ?4)",
-            )?;
-            for file in &files {
-                insert.execute(params![
-                    repository.as_bytes(),
-                    file.logical_digest().as_bytes(),
-                    job.as_bytes(),
-                    to_json(file)?
-                ])?;
-            }
-            Ok(())
+        // A cache: what power loss takes from it is uploaded again.
+        self.run(move |core| {
+            core.stage("remember files", |connection| {
+                let key = params![repository.as_bytes(), job.as_bytes()];
+                connection
+                    .prepare_cached("INSERT OR IGNORE INTO uploads (repository, job) VALUES (?1, ?2)")?
+                    .execute(key)?;
+                let upload: i64 = connection
+                    .prepare_cached("SELECT id FROM uploads WHERE repository = ?1 AND job = ?2")?
+                    .query_row(key, |row| row.get(0))?;
+                let mut insert = connection.prepare_cached(
+                    "INSERT INTO known_files (upload, digest_start, entry) VALUES (?1, ?2, ?3)",
+                )?;
+                for file in &files {
+                    insert.execute(params![upload, start_of(&file.logical_digest()), to_json(file)?])?;
+                }
+                Ok(())
+            })
         })
         .await
     }
@@ -281,13 +289,33 @@ impl StateStore for Store {
     async fn forget_job_files(&self, repository: RepositoryId, job: JobId) -> Result<()> {
         self.write("forget files of a job", move |_, connection| {
             connection.execute(
-                "DELETE FROM known_files WHERE repository = ?1 AND job = ?2",
+                "DELETE FROM uploads WHERE repository = ?1 AND job = ?2",
                 params![repository.as_bytes(), job.as_bytes()],
             )?;
             Ok(())
         })
         .await
     }
+}
+
+/// The first eight bytes of a digest.
+fn start_of(digest: &Digest) -> i64 {
+    digest.as_bytes().first_chunk().map_or(0, |start| i64::from_be_bytes(*start))
+}
+
+/// The newest file of an upload with that digest.
+fn known_file(connection: &Connection, upload: i64, digest: &Digest) -> Outcome<Option<FileEntry>> {
+    let mut select = connection.prepare_cached(
+        "SELECT entry FROM known_files WHERE upload = ?1 AND digest_start = ?2 ORDER BY id DESC",
+    )?;
+    let mut rows = select.query(params![upload, start_of(digest)])?;
+    while let Some(row) = rows.next()? {
+        let entry: FileEntry = from_json(&row.get::<_, String>(0)?, "known file")?;
+        if entry.logical_digest() == *digest {
+            return Ok(Some(entry));
+        }
+    }
+    Ok(None)
 }
 
 fn no_job(job: JobId) -> Failure {

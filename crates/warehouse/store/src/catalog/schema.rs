@@ -1,4 +1,4 @@
-//! The tables of catalog.sqlite, format version 1.
+//! The tables of catalog.sqlite.
 
 use crate::error::Outcome;
 use rusqlite::Connection;
@@ -7,7 +7,7 @@ use rusqlite::Connection;
 pub(crate) const APPLICATION_ID: i32 = 0x526b_6864;
 
 /// `PRAGMA user_version`.
-pub(crate) const FORMAT: i32 = 1;
+pub(crate) const FORMAT: i32 = 2;
 
 /// The owner of files whose row says only that they are to be unlinked.
 pub(crate) const GARBAGE: [u8; 16] = [0; 16];
@@ -202,20 +202,51 @@ CREATE TABLE jobs (
 ) STRICT, WITHOUT ROWID;
 -- Jobs that may hold a claim in a repository.
 CREATE TABLE claims (job BLOB PRIMARY KEY) STRICT, WITHOUT ROWID;
-CREATE TABLE known_files (
-    repository BLOB NOT NULL,
-    digest BLOB NOT NULL,
-    job BLOB NOT NULL,
-    entry TEXT NOT NULL,
-    PRIMARY KEY (repository, digest, job)
-) STRICT, WITHOUT ROWID;
-CREATE INDEX known_files_job ON known_files (repository, job, digest);
 ";
+
+/// The cache of what is stored. digest_start: the first eight bytes of the
+/// digest as a number, since every file that is uploaded writes to a random page
+/// of the index, and one of whole digests and job ids is five times as long.
+const KNOWN_FILES: &str = "
+CREATE TABLE uploads (
+    id INTEGER PRIMARY KEY,
+    repository BLOB NOT NULL,
+    job BLOB NOT NULL,
+    UNIQUE (repository, job)
+) STRICT;
+CREATE TABLE known_files (
+    id INTEGER PRIMARY KEY,
+    upload INTEGER NOT NULL REFERENCES uploads (id) ON DELETE CASCADE,
+    digest_start INTEGER NOT NULL,
+    entry TEXT NOT NULL
+) STRICT;
+CREATE INDEX known_files_digest ON known_files (upload, digest_start);
+";
+
+/// From format 1, which kept the cache in one table by whole digests.
+const UPGRADE_1: &str = "DROP TABLE known_files;";
 
 /// Makes the tables of an empty catalog.
 pub(crate) fn create(connection: &Connection) -> Outcome<()> {
     connection.execute_batch(TABLES)?;
+    connection.execute_batch(KNOWN_FILES)?;
     connection.pragma_update(None, "application_id", APPLICATION_ID)?;
     connection.pragma_update(None, "user_version", FORMAT)?;
+    Ok(())
+}
+
+/// The format of a catalog.
+pub(crate) fn format(connection: &Connection) -> Outcome<i32> {
+    Ok(connection.pragma_query_value(None, "user_version", |row| row.get(0))?)
+}
+
+/// Brings a catalog of an earlier format to this one. Only the writer does, so
+/// that readers of the version before go on until it comes.
+pub(crate) fn upgrade(connection: &Connection) -> Outcome<()> {
+    if format(connection)? < FORMAT {
+        connection.execute_batch(UPGRADE_1)?;
+        connection.execute_batch(KNOWN_FILES)?;
+        connection.pragma_update(None, "user_version", FORMAT)?;
+    }
     Ok(())
 }

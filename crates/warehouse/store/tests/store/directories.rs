@@ -57,13 +57,13 @@ async fn a_damaged_or_foreign_catalog_is_named() {
     );
     std::fs::write(&catalog, whole).expect("write");
     let other = rusqlite::Connection::open(&catalog).expect("open");
-    other.pragma_update(None, "user_version", 2).expect("version");
+    other.pragma_update(None, "user_version", 3).expect("version");
     drop(other);
     let error = refused(dir.path(), OpenOptions::default()).await;
     assert_eq!(error.kind(), ErrorKind::Unsupported);
     assert_eq!(
         line(&error, dir.path()),
-        "open DIR: the warehouse has format 2, this program knows up to 1; use a newer one"
+        "open DIR: the warehouse has format 3, this program knows up to 2; use a newer one"
     );
     let other = rusqlite::Connection::open(&catalog).expect("open");
     other.pragma_update(None, "application_id", 7).expect("application");

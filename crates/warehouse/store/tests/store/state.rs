@@ -296,6 +296,45 @@ async fn known_files_are_found_by_digest_and_by_job() {
     assert_eq!(known[2], None);
 }
 
+/// A catalog as format 1 had it.
+fn make_format_1(dir: &std::path::Path) -> rusqlite::Connection {
+    let catalog = rusqlite::Connection::open(dir.join("catalog.sqlite")).expect("open");
+    let tables = "DROP TABLE known_files; DROP TABLE uploads; \
+                  CREATE TABLE known_files (repository BLOB NOT NULL, digest BLOB NOT NULL, job BLOB NOT NULL, \
+                  entry TEXT NOT NULL, PRIMARY KEY (repository, digest, job)) STRICT, WITHOUT ROWID; \
+                  CREATE INDEX known_files_job ON known_files (repository, job, digest); \
+                  INSERT INTO known_files VALUES (x'01', x'02', x'03', '{}'); PRAGMA user_version = 1;";
+    catalog.execute_batch(tables).expect("format 1");
+    catalog
+}
+
+fn format(catalog: &rusqlite::Connection) -> i32 {
+    catalog.pragma_query_value(None, "user_version", |row| row.get(0)).expect("format")
+}
+
+#[tokio::test]
+async fn a_catalog_of_format_1_is_read_as_it_is_and_upgraded_by_the_first_who_writes() {
+    let dir = tempfile::tempdir().expect("dir");
+    let store = new_store(dir.path()).await;
+    create_table(&store, "t", &["p1"]).await;
+    load(&store, "t", "p1", &[1, 2]).await.expect("load");
+    drop(store);
+    let catalog = make_format_1(dir.path());
+    let store = Store::open(dir.path(), reopen()).await.expect("open");
+    assert_eq!(rows_by_partition(&store, "t").await["p1"], [1, 2]);
+    assert_eq!(format(&catalog), 1, "reading changes nothing");
+    let (repository, job) = (RepositoryId::random().expect("id"), JobId::random().expect("id"));
+    store.take_ownership().await.expect("writer");
+    assert_eq!(format(&catalog), 2);
+    let known = store.known_files(repository, &[job], &[Digest::of(b"x")]).await.expect("known");
+    assert_eq!(known, [None], "the cache begins anew");
+    store.forget_job_files(repository, job).await.expect("forget");
+    load(&store, "t", "p1", &[3]).await.expect("load");
+    drop(store);
+    let store = Store::open(dir.path(), reopen()).await.expect("open");
+    assert_eq!(rows_by_partition(&store, "t").await["p1"], [1, 2, 3]);
+}
+
 #[tokio::test]
 async fn numbers_never_repeat_over_restarts() {
     let dir = tempfile::tempdir().expect("dir");
