@@ -9,6 +9,9 @@ use rockhold_core::{CreateRequest, Effect, ErrorKind, SharedRepository};
 use rockhold_testkit::must;
 use std::time::{Duration, Instant};
 
+/// A hanging NameNode never answers; a busy machine takes its time.
+const FAR_LESS_THAN_FOR_EVER: Duration = Duration::from_secs(60);
+
 /// The shared cluster through a relay.
 async fn through(namenode: &str) -> (Relay, SharedRepository, String) {
     let relay = Relay::to(namenode).await;
@@ -123,16 +126,17 @@ async fn a_namenode_that_hangs_is_given_up_in_time_and_used_again_when_it_goes_o
         let begun = Instant::now();
         let error = repository.head(&key("a")).await.unwrap_err();
         assert_eq!((error.kind(), error.effect()), (ErrorKind::TimedOut, Effect::NotApplied), "{error:?}");
-        assert!(error.is_temporary() && begun.elapsed() < Duration::from_secs(15));
+        assert!(error.is_temporary() && begun.elapsed() < FAR_LESS_THAN_FOR_EVER);
         assert!(error.to_string().contains("did not answer within 4 s"), "{error}");
         let error = put(&*repository, "b", "bytes").await.unwrap_err();
         assert!(error.kind() == ErrorKind::TimedOut && error.is_temporary(), "{error:?}");
     }
     let opening = Instant::now();
     let error = crate::support::refused(impatient(fresh(&url))).await;
-    assert!(error.kind() == ErrorKind::TimedOut && opening.elapsed() < Duration::from_secs(30), "{error:?}");
+    assert!(error.kind() == ErrorKind::TimedOut && opening.elapsed() < FAR_LESS_THAN_FOR_EVER, "{error:?}");
     cluster.process("nn1").resume();
-    must(put(&*repository, "c", "bytes").await);
+    // It has old requests to answer first.
+    must_soon(async || put(&*repository, "c", "bytes").await.map(drop)).await;
     assert_eq!(read(&*repository, "a").await, "bytes");
 }
 
