@@ -468,7 +468,7 @@ pub trait Warehouse: Send + Sync + fmt::Debug {
     ///
     /// # Errors
     /// `Conflict` when the job is not open; `InvalidInput` when the extension
-    /// is none; `StorageFull`, `Unavailable`.
+    /// is none; `Unavailable`.
     async fn receive(&self, job: JobId, extension: &str, len: u64) -> Result<Box<dyn FileReceiver>>;
 
     /// Stages partitions of target number `target`, all or none, and gives

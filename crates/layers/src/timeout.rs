@@ -9,6 +9,9 @@ use futures::StreamExt;
 use rockhold_core::{Error, ErrorKind, Key, Result};
 use std::{sync::Arc, time::Duration};
 
+/// How many bytes may go up in [`Timeouts::transfer`].
+const TRANSFER_LEN: u64 = 8 << 20;
+
 /// How long one attempt may take. [`Duration::MAX`] means any time.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[non_exhaustive]
@@ -16,8 +19,8 @@ pub struct Timeouts {
     /// Calls that move no object bytes: `head`, `create`, `list`, `delete`,
     /// `abort`, and `get` until its first byte. 30 s by default.
     pub call: Duration,
-    /// `put`, `write_part`, `commit`, `copy`, and the wait for the next piece
-    /// of a stream. 2 min by default.
+    /// `put` and `write_part` for each 8 MiB begun, `commit`, `copy`, and the
+    /// wait for the next piece of a stream. 2 min by default.
     pub transfer: Duration,
     /// `barrier`, `discard_staged` and `count_staged`, whose work has no bound.
     /// 30 min by default.
@@ -56,10 +59,14 @@ impl Timeouts {
         self
     }
 
-    fn of(&self, operation: Operation) -> Duration {
+    fn of(&self, operation: Operation, bytes_up: u64) -> Duration {
         use Operation::{Barrier, Commit, Copy, CountStaged, DiscardStaged, Put, Read, WritePart};
         match operation {
-            Put | WritePart | Commit | Copy | Read => self.transfer,
+            Put | WritePart => {
+                let times = bytes_up.div_ceil(TRANSFER_LEN).max(1);
+                self.transfer.saturating_mul(u32::try_from(times).unwrap_or(u32::MAX))
+            }
+            Commit | Copy | Read => self.transfer,
             Barrier | DiscardStaged | CountStaged => self.sync,
             _ => self.call,
         }
@@ -70,8 +77,13 @@ impl Timeouts {
 pub(crate) struct TimeoutLayer(pub(crate) Timeouts);
 
 impl TimeoutLayer {
-    async fn bound<F: Future + Send>(&self, operation: Operation, inner: F) -> Result<F::Output> {
-        let limit = self.0.of(operation);
+    async fn bound<F: Future + Send>(
+        &self,
+        operation: Operation,
+        bytes_up: u64,
+        inner: F,
+    ) -> Result<F::Output> {
+        let limit = self.0.of(operation, bytes_up);
         tokio::time::timeout(limit, inner).await.map_err(|_| {
             let error = Error::new(ErrorKind::TimedOut, format!("no answer within {limit:?}"))
                 .during(operation.name())
@@ -87,7 +99,7 @@ impl Around for TimeoutLayer {
         T: Send,
         F: Future<Output = Result<T>> + Send,
     {
-        match self.bound(call.operation, inner).await {
+        match self.bound(call.operation, call.bytes_up, inner).await {
             Ok(result) => result,
             Err(error) => Err(match call.key {
                 Some(key) => error.at(key),
@@ -101,7 +113,7 @@ impl Around for TimeoutLayer {
             let (layer, key) = (Arc::clone(&self), key.clone());
             async move {
                 let mut pieces = pieces?;
-                match layer.bound(Operation::Read, pieces.next()).await {
+                match layer.bound(Operation::Read, 0, pieces.next()).await {
                     Ok(None) => None,
                     Ok(Some(piece)) => Some((piece, Some(pieces))),
                     Err(error) => Some((Err(error.at(key)), None)),

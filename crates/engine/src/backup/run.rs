@@ -160,7 +160,7 @@ async fn work(running: &mut RunningJob, job: &BackupJob) -> Result<()> {
         },
         next_number: AtomicU64::new(0),
         uploaded_bytes: AtomicU64::new(0),
-        fresh: std::sync::Mutex::default(),
+        fresh: Default::default(),
     });
 
     if moves {

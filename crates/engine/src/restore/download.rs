@@ -25,7 +25,7 @@ const STREAM_LEN: u64 = 2 << 20;
 
 /// How many bytes of a file are in memory while it is brought here.
 pub(crate) fn memory_of(entry: &FileEntry) -> u64 {
-    // One that comes in ranges takes the worker whole, as each range does.
+    // One that comes in ranges takes the worker, as each further range does.
     if entry.chunks.len() > 1 { entry.len } else { entry.len.min(STREAM_LEN) }
 }
 

@@ -38,7 +38,7 @@ impl Drop for DownloadTask {
 /// A file on its way.
 struct Pending {
     place: Place,
-    name: Arc<str>,
+    partition: Arc<str>,
     task: DownloadTask,
 }
 
@@ -106,7 +106,7 @@ impl StageSink {
         let Some(mut first) = self.queue.pop_front() else { return Ok(()) };
         let done =
             (&mut first.task.0).await.map_err(|e| Error::internal("a download task died").because(e))?;
-        let file = done.map_err(|e| e.with("object", &self.object).with("partition", &first.name))?;
+        let file = done.map_err(|e| e.with("object", &self.object).with("partition", &first.partition))?;
         self.files.push((first.place, file));
         if self.files.len() >= BATCH { self.flush().await } else { Ok(()) }
     }
@@ -116,8 +116,11 @@ impl StageSink {
         let DownloadContext { warehouse, cancel, job, .. } = &*self.context;
         if !self.partitions.is_empty() {
             let partitions = std::mem::take(&mut self.partitions);
+            let count = partitions.len();
             let staged = warehouse.stage_partitions(*job, self.target, partitions);
-            self.handles.extend(cancel.run(staged).await?);
+            let handles = cancel.run(staged).await?;
+            answers(count, handles.len())?;
+            self.handles.extend(handles);
         }
         if self.files.is_empty() {
             return Ok(());
@@ -163,7 +166,7 @@ impl RestoreSink for StageSink {
         }
         context.progress.found(partition.totals.files, partition.totals.bytes);
         let files = std::mem::take(&mut partition.files);
-        let number_here = self.handles.len() + self.partitions.len();
+        let index = self.handles.len() + self.partitions.len();
         self.partitions.push(partition);
         let mut files = EntryReader::files(context.repository.clone(), &self.object, &name, files);
         let mut number = 0;
@@ -175,10 +178,11 @@ impl RestoreSink for StageSink {
             }
             let here = context.warehouse.has_files(Some(context.job), &asked);
             let here = context.cancel.run(here).await?;
+            answers(asked.len(), here.len())?;
             for (entry, expected) in entries.into_iter().zip(here) {
                 let task = self.download(entry.clone(), expected);
-                let place = Place { partition: number_here, number, entry };
-                self.queue.push_back(Pending { place, name: name.clone(), task });
+                let place = Place { partition: index, number, entry };
+                self.queue.push_back(Pending { place, partition: name.clone(), task });
                 number += 1;
                 while self.queue.len() >= context.workers.max_in_flight {
                     self.take_first().await?;
@@ -187,6 +191,15 @@ impl RestoreSink for StageSink {
         }
         if self.partitions.len() >= BATCH { self.flush().await } else { Ok(()) }
     }
+}
+
+/// Refuses a warehouse that does not answer for each of what it was asked:
+/// files would be left out, or get into other partitions.
+fn answers(asked: usize, came: usize) -> Result<()> {
+    if asked == came {
+        return Ok(());
+    }
+    Err(Error::internal(format!("the warehouse gave {came} answers to {asked} questions")))
 }
 
 /// The next files of a partition, at most a batch of them.

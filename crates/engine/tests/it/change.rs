@@ -1,8 +1,11 @@
 //! Cost follows what changed, not what exists: counted in calls and bytes.
 
-use crate::support::{MemoryFactory, World, open};
+use crate::support::{MemoryFactory, World, one_at_a_time, open, open_layered};
 use rockhold_core::{ObjectName, Repository};
-use rockhold_layers::{Counts, FaultPlan, Operation};
+use rockhold_engine::EngineConfig;
+use rockhold_layers::{Counts, FaultPlan, Layers, Operation};
+use rockhold_warehouse_store::Change;
+use std::sync::Arc;
 
 const PARTITIONS: usize = 100;
 
@@ -71,6 +74,37 @@ async fn one_changed_partition_of_a_hundred_moves_that_partition_and_a_few_pages
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn a_restore_of_several_batches_puts_every_file_where_it_belongs() {
+    let (dir, memory) = (tempfile::tempdir().unwrap(), MemoryFactory::default());
+    let w = open(dir.path(), &memory, &FaultPlan::new()).await.unwrap();
+    // Partitions and files are staged 256 at a time; every file has other rows.
+    w.set_up(600).await;
+    let table = ObjectName::new("d", "t");
+    w.load_into(&table, 70, |name| name < "p200").await;
+    backup(&w, "s").await;
+    let (rows, restore) = (w.visible(&table).await.unwrap(), w.restore_statement("s", "").await);
+    assert_eq!(rows.len(), 1 + 2 * 600 + 199);
+    w.store.change(Change::DropDatabase { name: "d".into() }).await.unwrap();
+    w.store.reclaim().await.unwrap();
+    w.done(&restore).await;
+    assert!(w.visible(&table).await.unwrap() == rows);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_file_of_up_to_two_parts_takes_one_request() {
+    // The files have some 900 bytes.
+    for (part, requests) in [(600, 0), (300, 2)] {
+        let (dir, storage) = (tempfile::tempdir().unwrap(), Arc::new(MemoryFactory::default()));
+        let config = EngineConfig { upload_buffer_size: part, ..one_at_a_time() };
+        let plan = FaultPlan::new();
+        let w = open_layered(dir.path(), storage, &plan, Layers::new(), config).await.unwrap();
+        w.set_up(1).await;
+        let spent = backup(&w, "s").await;
+        assert_eq!(spent.of(Operation::Create).calls, requests, "parts of {part} bytes: {spent:?}");
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn a_restore_where_the_files_are_here_downloads_nothing() {
     let dir = tempfile::tempdir().unwrap();
     let (w, _) = world(&dir).await;
@@ -97,12 +131,8 @@ async fn a_renamed_partition_is_not_uploaded_again() {
     let table = ObjectName::new("d", "t");
     let mut definition = w.store.list_partitions(&table).await.unwrap()[7].definition.clone();
     definition.name = "renamed".into();
-    let rename = rockhold_warehouse_store::Change::SetPartition {
-        table: table.clone(),
-        name: "p008".into(),
-        temporary: false,
-        definition,
-    };
+    let rename =
+        Change::SetPartition { table: table.clone(), name: "p008".into(), temporary: false, definition };
     w.store.change(rename).await.unwrap();
     backup(&w, "s2").await;
     assert_eq!(data_files(&memory), 2 * PARTITIONS, "its files are found by digest");

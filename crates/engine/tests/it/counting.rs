@@ -53,6 +53,8 @@ pub(crate) struct Gauges {
     pub(crate) uploads: Gauge,
     /// Calls that read data files, up to their first byte.
     pub(crate) downloads: Gauge,
+    /// How often a file was looked for in the warehouse.
+    pub(crate) finds: AtomicUsize,
 }
 
 #[derive(Debug)]
@@ -110,6 +112,7 @@ impl Warehouse for CountingWarehouse {
         self.inner.begin(job, plan).await
     }
     async fn find_file(&self, job: JobId, digest: &Digest, len: u64) -> Result<Option<ReceivedFile>> {
+        self.gauges.finds.fetch_add(1, Ordering::SeqCst);
         self.inner.find_file(job, digest, len).await
     }
     async fn receive(&self, job: JobId, extension: &str, len: u64) -> Result<Box<dyn FileReceiver>> {

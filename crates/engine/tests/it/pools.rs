@@ -11,6 +11,7 @@ use rockhold_layers::{Counters, FaultPlan, Operation};
 use rockhold_warehouse_store::Change;
 use std::path::Path;
 use std::sync::Arc;
+use std::sync::atomic::Ordering::SeqCst;
 
 /// A world whose engine has these limits and counts.
 async fn counted(dir: &Path, memory: &MemoryFactory, config: EngineConfig) -> (World, Arc<Gauges>) {
@@ -101,6 +102,24 @@ async fn most_at_once(small_files: usize) -> [usize; 4] {
     }
     all(jobs).await;
     [&gauges.pins, &gauges.releases, &gauges.uploads, &gauges.downloads].map(|g| g.most())
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 4)]
+async fn only_files_that_seem_to_be_here_are_looked_for() {
+    let (dir, memory) = (tempfile::tempdir().unwrap(), MemoryFactory::default());
+    let (w, gauges) = counted(dir.path(), &memory, EngineConfig::default()).await;
+    w.set_up(3).await;
+    w.done("BACKUP DATABASE d SNAPSHOT s TO r").await;
+    w.done(&w.restore_statement("s", " AS copy").await).await;
+    assert_eq!((gauges.finds.load(SeqCst), gauges.downloads.most()), (6, 0));
+    let restore = w.restore_statement("s", "").await;
+    for database in ["d", "copy"] {
+        w.store.change(Change::DropDatabase { name: database.into() }).await.unwrap();
+    }
+    w.store.reclaim().await.unwrap();
+    w.done(&restore).await;
+    assert_eq!(gauges.finds.load(SeqCst), 6, "none is here");
+    assert!(gauges.downloads.most() > 0);
 }
 
 /// About 48 MiB in one file: text that hardly compresses.

@@ -16,8 +16,8 @@
 //! | barrier (R10) | nothing to do |
 //! | copy | CopyObject; UploadPartCopy above 5 GiB or where the copy must not replace anything |
 //!
-//! An object that has one part is written by one PutObject, so a small file
-//! costs one request. The SDK repeats nothing, checks nothing twice and
+//! An object that has one part is written by one PutObject, as is what is put
+//! whole, so a small file costs one request. The SDK repeats nothing, checks nothing twice and
 //! corrects no clock: that is the business of the layers, and of the user.
 //! Each body is covered by the signature (SHA-256), so a server refuses what
 //! arrived damaged. Amazon S3 and MinIO check CRC32C too, which covers parts and

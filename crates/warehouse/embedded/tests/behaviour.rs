@@ -22,6 +22,8 @@ mod key_models;
 mod loading;
 #[path = "behaviour/materialized_views.rs"]
 mod materialized_views;
+#[path = "behaviour/materialized_views_active.rs"]
+mod materialized_views_active;
 #[path = "behaviour/materialized_views_in_time.rs"]
 mod materialized_views_in_time;
 #[path = "behaviour/materialized_views_random.rs"]

@@ -103,14 +103,20 @@ impl Core {
         guard(&self.receiving).contains(&job)
     }
 
-    /// Notes that files of a restore may come, or may no longer.
-    pub(crate) fn set_receiving(&self, job: JobId, open: bool) {
+    /// Notes that files of a restore may come, unless `check` refuses it. Held
+    /// while it is checked: a restore that ends meanwhile is forgotten behind it.
+    pub(crate) fn begin_receiving(&self, job: JobId, check: impl FnOnce() -> Result<()>) -> Result<()> {
         let mut receiving = guard(&self.receiving);
-        if open {
+        if !receiving.contains(&job) {
+            check()?;
             receiving.insert(job);
-        } else {
-            receiving.remove(&job);
         }
+        Ok(())
+    }
+
+    /// Forgets a restore that has ended; one that has not is checked again.
+    pub(crate) fn end_receiving(&self, job: JobId) {
+        guard(&self.receiving).remove(&job);
     }
 
     /// Reads at one instant.
@@ -143,7 +149,10 @@ impl Core {
             return Ok(());
         }
         let taken = WriterLock::take(&self.layout, self.options.lock_wait, &self.options.command)?;
-        if self.read(schema::format)? < schema::FORMAT {
+        let format = self.read(schema::format)?;
+        // A newer version may have written since this store was opened.
+        refuse_newer(format).map_err(|e| e.during("open").at(self.layout.root().display()))?;
+        if format < schema::FORMAT {
             self.transact("upgrade catalog", |transaction| schema::upgrade(transaction))?;
         }
         recover::recover(self)?;
@@ -162,7 +171,7 @@ impl Core {
     }
 
     /// One transaction of the writer that power loss may undo: for what is
-    /// staged, which the next writer would remove anyway. The durable
+    /// staged, which the next writer would remove anyway, and for caches. The durable
     /// transaction that commits makes everything before it durable too.
     pub(crate) fn stage<T>(
         &self,
@@ -223,6 +232,16 @@ fn configure(connection: &Connection, synchronous: &str) -> Outcome<()> {
     Ok(())
 }
 
+fn refuse_newer(format: i32) -> Result<()> {
+    if format <= schema::FORMAT {
+        return Ok(());
+    }
+    Err(Error::unsupported(format!(
+        "the warehouse has format {format}, this program knows up to {}; use a newer one",
+        schema::FORMAT
+    )))
+}
+
 /// Checks that the catalog is ours and readable, and gives cluster and zone.
 fn identify(connection: &Connection, options: &OpenOptions) -> Result<(ClusterId, Tz)> {
     let pragma = |name: &str| connection.pragma_query_value(None, name, |row| row.get::<_, i32>(0));
@@ -232,13 +251,7 @@ fn identify(connection: &Connection, options: &OpenOptions) -> Result<(ClusterId
             "catalog.sqlite was not made by Rockhold; name the directory of a warehouse",
         ));
     }
-    let format = schema::format(connection).map_err(Error::from)?;
-    if format > schema::FORMAT {
-        return Err(Error::unsupported(format!(
-            "the warehouse has format {format}, this program knows up to {}; use a newer one",
-            schema::FORMAT
-        )));
-    }
+    refuse_newer(schema::format(connection).map_err(Error::from)?)?;
     let cluster: [u8; 16] = meta(connection, "cluster").map_err(Error::from)?;
     let name: String = meta(connection, "time_zone").map_err(Error::from)?;
     let zone = zone::parse(&name)?;

@@ -1,6 +1,6 @@
 //! What an engine must remember, in the same catalog.
 
-use crate::catalog::{from_json, take, to_json};
+use crate::catalog::{from_json, schema, take, to_json};
 use crate::core::Core;
 use crate::error::{Failure, Outcome};
 use crate::secret::{Keyring, damaged};
@@ -78,7 +78,7 @@ impl StateStore for Store {
             let others = connection.prepare("SELECT 1 FROM repositories WHERE id = ?1")?.exists([id])?;
             if !others {
                 // A cache: files of a repository that is attached again are found by its manifests.
-                connection.execute("DELETE FROM uploads WHERE repository = ?1", [id])?;
+                connection.execute("DELETE FROM upload_jobs WHERE repository = ?1", [id])?;
             }
             Ok(())
         })
@@ -236,8 +236,12 @@ impl StateStore for Store {
     ) -> Result<Vec<Option<FileEntry>>> {
         let (digests, jobs) = (digests.to_vec(), jobs.to_vec());
         self.read(move |connection| {
+            // Nobody has written since an earlier version did: see `schema::upgrade`.
+            if schema::format(connection)? < schema::FORMAT {
+                return Ok(vec![None; digests.len()]);
+            }
             let mut upload =
-                connection.prepare_cached("SELECT id FROM uploads WHERE repository = ?1 AND job = ?2")?;
+                connection.prepare_cached("SELECT id FROM upload_jobs WHERE repository = ?1 AND job = ?2")?;
             let mut uploads: Vec<i64> = Vec::new();
             for job in &jobs {
                 let key = params![repository.as_bytes(), job.as_bytes()];
@@ -269,10 +273,10 @@ impl StateStore for Store {
             core.stage("remember files", |connection| {
                 let key = params![repository.as_bytes(), job.as_bytes()];
                 connection
-                    .prepare_cached("INSERT OR IGNORE INTO uploads (repository, job) VALUES (?1, ?2)")?
+                    .prepare_cached("INSERT OR IGNORE INTO upload_jobs (repository, job) VALUES (?1, ?2)")?
                     .execute(key)?;
                 let upload: i64 = connection
-                    .prepare_cached("SELECT id FROM uploads WHERE repository = ?1 AND job = ?2")?
+                    .prepare_cached("SELECT id FROM upload_jobs WHERE repository = ?1 AND job = ?2")?
                     .query_row(key, |row| row.get(0))?;
                 let mut insert = connection.prepare_cached(
                     "INSERT INTO known_files (upload, digest_start, entry) VALUES (?1, ?2, ?3)",
@@ -289,7 +293,7 @@ impl StateStore for Store {
     async fn forget_job_files(&self, repository: RepositoryId, job: JobId) -> Result<()> {
         self.write("forget files of a job", move |_, connection| {
             connection.execute(
-                "DELETE FROM uploads WHERE repository = ?1 AND job = ?2",
+                "DELETE FROM upload_jobs WHERE repository = ?1 AND job = ?2",
                 params![repository.as_bytes(), job.as_bytes()],
             )?;
             Ok(())

@@ -208,7 +208,7 @@ CREATE TABLE claims (job BLOB PRIMARY KEY) STRICT, WITHOUT ROWID;
 /// digest as a number, since every file that is uploaded writes to a random page
 /// of the index, and one of whole digests and job ids is five times as long.
 const KNOWN_FILES: &str = "
-CREATE TABLE uploads (
+CREATE TABLE upload_jobs (
     id INTEGER PRIMARY KEY,
     repository BLOB NOT NULL,
     job BLOB NOT NULL,
@@ -216,7 +216,7 @@ CREATE TABLE uploads (
 ) STRICT;
 CREATE TABLE known_files (
     id INTEGER PRIMARY KEY,
-    upload INTEGER NOT NULL REFERENCES uploads (id) ON DELETE CASCADE,
+    upload INTEGER NOT NULL REFERENCES upload_jobs (id) ON DELETE CASCADE,
     digest_start INTEGER NOT NULL,
     entry TEXT NOT NULL
 ) STRICT;

@@ -21,6 +21,21 @@ fn ended() -> io::Error {
     io::Error::other("the file has ended")
 }
 
+/// Writes slices that are not empty, in one call where the system takes them.
+fn write_all(file: &mut File, slices: &[&[u8]]) -> io::Result<()> {
+    let mut slices: Vec<IoSlice<'_>> = slices.iter().map(|slice| IoSlice::new(slice)).collect();
+    let mut left = slices.as_mut_slice();
+    while !left.is_empty() {
+        match file.write_vectored(left) {
+            Ok(0) => return Err(io::ErrorKind::WriteZero.into()),
+            Ok(n) => IoSlice::advance_slices(&mut left, n),
+            Err(e) if e.kind() == io::ErrorKind::Interrupted => {}
+            Err(e) => return Err(e),
+        }
+    }
+    Ok(())
+}
+
 /// Writes a file in the staging directory of its owner and computes its digest.
 pub(crate) struct StagedWriter {
     file: Option<File>,
@@ -53,23 +68,24 @@ impl StagedWriter {
         &self.path
     }
 
-    /// Appends pieces that are together not much longer than [`WRITE_LEN`], in
-    /// one call where the system takes them.
+    /// Appends pieces of any length, [`WRITE_LEN`] at a time.
     pub(crate) fn write_pieces(&mut self, pieces: &[Bytes]) -> io::Result<()> {
         let file = self.file.as_mut().ok_or_else(ended)?;
-        let mut slices: Vec<IoSlice<'_>> = pieces.iter().map(|piece| IoSlice::new(piece)).collect();
-        let mut left = slices.as_mut_slice();
-        while left.iter().any(|slice| !slice.is_empty()) {
-            match file.write_vectored(left) {
-                Ok(0) => return Err(io::ErrorKind::WriteZero.into()),
-                Ok(n) => IoSlice::advance_slices(&mut left, n),
-                Err(e) if e.kind() == io::ErrorKind::Interrupted => {}
-                Err(e) => return Err(e),
+        let slices: Vec<&[u8]> = pieces.iter().flat_map(|piece| piece.chunks(WRITE_LEN)).collect();
+        let mut rest = slices.as_slice();
+        while !rest.is_empty() {
+            let mut len = 0;
+            let fits = |slice: &&&[u8]| {
+                len += slice.len();
+                len <= WRITE_LEN
+            };
+            let (now, later) = rest.split_at(rest.iter().take_while(fits).count());
+            write_all(file, now)?;
+            for slice in now {
+                self.hasher.update(slice);
+                self.len = self.len.saturating_add(slice.len() as u64);
             }
-        }
-        for piece in pieces {
-            self.hasher.update(piece);
-            self.len = self.len.saturating_add(piece.len() as u64);
+            rest = later;
         }
         Ok(())
     }

@@ -159,7 +159,12 @@ fn begin_target(
 /// Makes everything staged durable and visible (H7).
 pub(crate) fn commit(core: &Core, job: JobId) -> Result<()> {
     core.ensure_writer()?;
-    core.set_receiving(job, false);
+    let done = commit_open(core, job);
+    core.end_receiving(job);
+    done
+}
+
+fn commit_open(core: &Core, job: JobId) -> Result<()> {
     match core.read(|connection| outcome(connection, job))? {
         JobOutcome::Committed => return Ok(()),
         JobOutcome::Open => {}
@@ -301,7 +306,12 @@ pub(crate) fn rollback(core: &Core, job: JobId) -> Result<()> {
 
 /// As [`rollback`], for recovery, which is about to become the writer.
 pub(crate) fn roll_back(core: &Core, job: JobId) -> Result<()> {
-    core.set_receiving(job, false);
+    let done = roll_back_open(core, job);
+    core.end_receiving(job);
+    done
+}
+
+fn roll_back_open(core: &Core, job: JobId) -> Result<()> {
     let refused = || Error::new(ErrorKind::Conflict, "the restore was committed").with("job", job);
     match core.read(|connection| outcome(connection, job))? {
         JobOutcome::RolledBack | JobOutcome::Unknown => return Ok(()),

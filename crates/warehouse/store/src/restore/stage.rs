@@ -78,10 +78,10 @@ pub(crate) fn received(name: &str, digest: Digest, len: u64) -> ReceivedFile {
 /// Refuses to receive for a job that is not open; makes its staging directory.
 pub(crate) fn check_open(core: &Core, job: JobId) -> Result<()> {
     core.ensure_writer()?;
-    core.read(|connection| require_open(connection, job))?;
-    make_dir(&core.layout.staging_of(job.as_bytes()))?;
-    core.set_receiving(job, true);
-    Ok(())
+    core.begin_receiving(job, || {
+        core.read(|connection| require_open(connection, job))?;
+        make_dir(&core.layout.staging_of(job.as_bytes()))
+    })
 }
 
 /// Stages partitions and gives their handles: the rows of `partitions`.

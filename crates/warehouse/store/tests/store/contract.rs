@@ -418,6 +418,38 @@ async fn a_file_comes_in_pieces_of_any_length() {
 }
 
 #[tokio::test]
+async fn files_of_several_partitions_are_staged_in_one_call_or_not_at_all() {
+    let dir = tempfile::tempdir().expect("dir");
+    let store = new_store(dir.path()).await;
+    create_table(&store, "t", &["p1", "p2"]).await;
+    load(&store, "t", "p1", &[1]).await.expect("load");
+    load(&store, "t", "p1", &[2]).await.expect("load");
+    load(&store, "t", "p2", &[3]).await.expect("load");
+    let saved = backup(&store, "t").await.expect("backup");
+    let job = JobId::random().expect("id");
+    store.begin(job, &plan("copy", RestoreAction::Create, json!({}))).await.expect("begin");
+    let entries = saved.iter().map(|saved| saved.entry.clone()).collect();
+    let handles = store.stage_partitions(job, 0, entries).await.expect("stage");
+    let mut files = Vec::new();
+    for (partition, number) in [(0, 0), (1, 0), (0, 1)] {
+        let (entry, _) = &saved[partition].files[number];
+        let found = store.find_file(job, &entry.digest, entry.len).await.expect("find").expect("here");
+        files.push(StagedFile::new(handles[partition], number as u64, found, entry));
+    }
+    let mut bad = files.clone();
+    bad[2].partition = i64::MAX;
+    let refused = store.stage_files(job, bad).await.expect_err("no such partition");
+    assert_eq!(refused.kind(), ErrorKind::InvalidInput);
+    // Other rows at the same numbers fit, so nothing of the refused call is there.
+    let mut swapped = files.clone();
+    (swapped[0].number, swapped[2].number) = (1, 0);
+    store.stage_files(job, swapped).await.expect("stage");
+    store.commit(job).await.expect("commit");
+    let rows = rows_by_partition(&store, "copy").await;
+    assert_eq!((rows["p1"].len(), &rows["p2"][..]), (2, &[3][..]));
+}
+
+#[tokio::test]
 async fn no_file_comes_for_a_restore_that_is_not_open() {
     let dir = tempfile::tempdir().expect("dir");
     let store = new_store(dir.path()).await;

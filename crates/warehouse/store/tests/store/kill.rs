@@ -85,7 +85,8 @@ async fn prepare_wreck(dir: &Path) {
     let found = backup(&store, "t").await.expect("backup");
     let held = &found[0].files[0].0;
     store.find_file(JOB, &held.digest, held.len).await.expect("find").expect("here");
-    let _received = store.receive(JOB, "parquet", 5).await.expect("receive");
+    let mut unfinished = store.receive(JOB, "parquet", 1 << 20).await.expect("receive");
+    unfinished.write(vec![7; 300_000].into()).await.expect("write");
     dead.store(true, Ordering::SeqCst);
     load(&store, "t", "p1", &[55]).await.expect("load");
     // Unlike a dead process this one still lives, and so would its pins.

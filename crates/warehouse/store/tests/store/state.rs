@@ -290,6 +290,17 @@ async fn known_files_are_found_by_digest_and_by_job() {
     assert_eq!(known.iter().map(Option::is_some).collect::<Vec<_>>(), [true, false, false]);
     let known = store.known_files(there, &[first, second], &asked).await.expect("known");
     assert!(known.iter().all(Option::is_none));
+    // Digests that begin alike are told apart; of equal ones the newest is given.
+    let mut alike = *Digest::of(&[0]).as_bytes();
+    alike[31] ^= 1;
+    let alike = Digest::from_bytes(alike);
+    assert_eq!(store.known_files(here, &[first], &[alike]).await.expect("known"), [None]);
+    let (mut other, mut newer) = (entry(6, second), entry(0, second));
+    other.digest = alike;
+    newer.rows = 77;
+    store.remember_files(here, second, &[newer.clone(), other.clone()]).await.expect("remember");
+    let known = store.known_files(here, &[second], &[alike, newer.digest]).await.expect("known");
+    assert_eq!(known, [Some(other), Some(newer)]);
     store.forget_job_files(here, first).await.expect("forget");
     let known = store.known_files(here, &[first, second], &asked).await.expect("known");
     assert_eq!(known[0].as_ref().expect("the other job's").key, entry(0, second).key);
@@ -299,7 +310,7 @@ async fn known_files_are_found_by_digest_and_by_job() {
 /// A catalog as format 1 had it.
 fn make_format_1(dir: &std::path::Path) -> rusqlite::Connection {
     let catalog = rusqlite::Connection::open(dir.join("catalog.sqlite")).expect("open");
-    let tables = "DROP TABLE known_files; DROP TABLE uploads; \
+    let tables = "DROP TABLE known_files; DROP TABLE upload_jobs; \
                   CREATE TABLE known_files (repository BLOB NOT NULL, digest BLOB NOT NULL, job BLOB NOT NULL, \
                   entry TEXT NOT NULL, PRIMARY KEY (repository, digest, job)) STRICT, WITHOUT ROWID; \
                   CREATE INDEX known_files_job ON known_files (repository, job, digest); \
@@ -324,6 +335,8 @@ async fn a_catalog_of_format_1_is_read_as_it_is_and_upgraded_by_the_first_who_wr
     assert_eq!(rows_by_partition(&store, "t").await["p1"], [1, 2]);
     assert_eq!(format(&catalog), 1, "reading changes nothing");
     let (repository, job) = (RepositoryId::random().expect("id"), JobId::random().expect("id"));
+    let known = store.known_files(repository, &[job], &[Digest::of(b"x")]).await.expect("known");
+    assert_eq!(known, [None], "EXPLAIN BACKUP asks without writing");
     store.take_ownership().await.expect("writer");
     assert_eq!(format(&catalog), 2);
     let known = store.known_files(repository, &[job], &[Digest::of(b"x")]).await.expect("known");
@@ -333,6 +346,19 @@ async fn a_catalog_of_format_1_is_read_as_it_is_and_upgraded_by_the_first_who_wr
     drop(store);
     let store = Store::open(dir.path(), reopen()).await.expect("open");
     assert_eq!(rows_by_partition(&store, "t").await["p1"], [1, 2, 3]);
+}
+
+#[tokio::test]
+async fn a_store_that_a_newer_version_has_upgraded_meanwhile_is_not_written_to() {
+    let dir = tempfile::tempdir().expect("dir");
+    drop(new_store(dir.path()).await);
+    let store = Store::open(dir.path(), reopen()).await.expect("open");
+    let catalog = rusqlite::Connection::open(dir.path().join("catalog.sqlite")).expect("open");
+    catalog.pragma_update(None, "user_version", 3).expect("format 3");
+    let refused = store.take_ownership().await.expect_err("too new");
+    assert!(refused.message().contains("has format 3"), "{refused}");
+    let refused = store.next_number().await.expect_err("too new");
+    assert!(refused.message().contains("has format 3"), "{refused}");
 }
 
 #[tokio::test]
