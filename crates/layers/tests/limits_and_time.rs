@@ -96,6 +96,20 @@ async fn a_stalled_stream_times_out_and_is_continued() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn a_longer_body_is_given_more_time() {
+    let plan = FaultPlan::new();
+    plan.on(Scope::all(), Fault::Stall(Duration::from_secs(3600)));
+    let limits = Timeouts::default().transfer(Duration::from_secs(10));
+    let repository = Layers::new().timeout(limits).fault(plan).around(memory());
+    for (mib, seconds) in [(0, 10), (8, 10), (9, 20), (16, 20)] {
+        let begun = Instant::now();
+        let put = repository.put(PutRequest::new(key("a"), vec![0; mib << 20]));
+        assert_eq!(put.await.unwrap_err().kind(), ErrorKind::TimedOut);
+        assert_eq!(begun.elapsed().as_secs(), seconds, "{mib} MiB");
+    }
+}
+
+#[tokio::test(start_paused = true)]
 async fn metrics_tell_success_failure_and_abandonment_with_their_times() {
     let plan = FaultPlan::new();
     plan.at(1, Fault::Stall(Duration::from_secs(2)));
