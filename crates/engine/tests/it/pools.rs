@@ -122,12 +122,12 @@ async fn only_files_that_seem_to_be_here_are_looked_for() {
     assert!(gauges.downloads.most() > 0);
 }
 
-/// About 48 MiB in one file: text that hardly compresses.
-async fn load_large(w: &World, table: &ObjectName) {
+/// One file in each partition: text of so many MiB that hardly compresses, to
+/// four fifths of that.
+async fn load_large(w: &World, table: &ObjectName, mib: i32) {
     let schema =
         Arc::new(Schema::new(vec![Field::new("k", Arrow::Int32, true), Field::new("v", Arrow::Utf8, true)]));
     let load = w.store.begin_load(table, None).await.unwrap();
-    let partition = load.partitions().remove(0);
     let mut state = 0x9e37_79b9_7f4a_7c15u64;
     let mut text = |len: usize| -> String {
         let mut random = || {
@@ -138,16 +138,38 @@ async fn load_large(w: &World, table: &ObjectName) {
         };
         (0..len).map(|_| random()).collect()
     };
-    let texts: Vec<String> = (0..60).map(|_| text(1 << 20)).collect();
-    let numbers: Vec<i32> = (0..60).collect();
-    let batch = RecordBatch::try_new(
-        schema.clone(),
-        vec![Arc::new(Int32Array::from(numbers)), Arc::new(StringArray::from(texts))],
-    )
-    .unwrap();
-    let batches = futures::stream::iter([Ok(batch)]);
-    load.write_file(&partition, 0, schema, batches).await.unwrap();
+    for partition in load.partitions() {
+        let texts: Vec<String> = (0..mib).map(|_| text(1 << 20)).collect();
+        let numbers: Vec<i32> = (0..mib).collect();
+        let batch = RecordBatch::try_new(
+            schema.clone(),
+            vec![Arc::new(Int32Array::from(numbers)), Arc::new(StringArray::from(texts))],
+        )
+        .unwrap();
+        let batches = futures::stream::iter([Ok(batch)]);
+        load.write_file(&partition, 0, schema.clone(), batches).await.unwrap();
+    }
     load.commit().await.unwrap();
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 4)]
+async fn downloads_share_a_worker_by_what_they_hold_and_uploads_by_their_length() {
+    let (dir, memory) = (tempfile::tempdir().unwrap(), MemoryFactory::default());
+    let config = EngineConfig { upload_worker_count: 1, download_worker_count: 1, ..EngineConfig::default() };
+    let (w, gauges) = counted(dir.path(), &memory, config).await;
+    w.store.change(Change::CreateDatabase { name: "d".into() }).await.unwrap();
+    let table = ObjectName::new("d", "t");
+    w.create_table(&table, 6).await;
+    load_large(&w, &table, 6).await;
+    w.sql("CREATE REPOSITORY r WITH BROKER ON LOCATION \"mem://r\"").await.unwrap();
+    w.done("BACKUP DATABASE d SNAPSHOT s TO r").await;
+    assert_eq!(gauges.uploads.most(), 1, "two would not fit a buffer");
+    let (rows, restore) = (w.visible(&table).await.unwrap(), w.restore_statement("s", "").await);
+    w.store.change(Change::DropDatabase { name: "d".into() }).await.unwrap();
+    w.store.reclaim().await.unwrap();
+    w.done(&restore).await;
+    assert_eq!(gauges.downloads.most(), 4);
+    assert_eq!(w.visible(&table).await.unwrap(), rows);
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 4)]
@@ -158,7 +180,7 @@ async fn a_large_file_comes_in_ranges_at_once_each_verified_and_never_more_than_
     w.store.change(Change::CreateDatabase { name: "d".into() }).await.unwrap();
     let table = ObjectName::new("d", "t");
     w.create_table(&table, 1).await;
-    load_large(&w, &table).await;
+    load_large(&w, &table, 60).await;
     w.sql("CREATE REPOSITORY r WITH BROKER ON LOCATION \"mem://r\"").await.unwrap();
     w.done("BACKUP DATABASE d SNAPSHOT s TO r").await;
     let rows = w.visible(&table).await.unwrap();
