@@ -150,12 +150,7 @@ impl Engine {
             tracing::warn!(repository = %record.name, "{warning}");
         }
         let mode = if record.read_only { AccessMode::ReadOnly } else { AccessMode::ReadWrite };
-        let create_new = match mode {
-            AccessMode::ReadOnly => true,
-            AccessMode::ReadWrite => keeps_create_new(&*repository).await?,
-        };
-        let labels =
-            LabelStore::new(repository.clone(), &root.document, mode, create_new, Arc::new(TokioPause));
+        let labels = LabelStore::new(repository.clone(), &root.document, mode, Arc::new(TokioPause));
         Ok(Opened { record, repository, document: root.document, labels })
     }
 

@@ -7,12 +7,13 @@
 //! two never both go on. A party that sees another's bid withdraws its own and
 //! tries again after a random time.
 
-use super::put_once;
+use super::{keeps_create_new, put_once};
 use crate::{
     Error, ErrorKind, JobId, Key, ListRequest, PutRequest, Result, SharedRepository, WriteMode, list_all,
 };
 use async_trait::async_trait;
 use bytes::Bytes;
+use futures::lock::Mutex;
 use std::{fmt, sync::Arc, time::Duration};
 
 /// Lets time pass. The format has no runtime; whoever uses it brings one.
@@ -32,8 +33,8 @@ const ROUNDS: u32 = 12;
 #[derive(Clone, Debug)]
 pub(crate) struct Exclusive {
     pub(crate) repository: SharedRepository,
-    /// Whether the store keeps `CreateNew`.
-    pub(crate) atomic: bool,
+    /// Whether the store keeps `CreateNew`, once it was asked.
+    pub(crate) atomic: Arc<Mutex<Option<bool>>>,
     /// Whether bids of others are taken for dead.
     pub(crate) force: bool,
     pub(crate) pause: SharedPause,
@@ -44,13 +45,21 @@ impl Exclusive {
     /// `bytes` are no other party's.
     pub(crate) async fn create(&self, prefix: &Key, name: &str, bytes: Bytes) -> Result<bool> {
         let key = prefix.join(name)?;
-        if !self.atomic {
+        if !self.is_atomic().await? {
             return self.bid(prefix, name, &key, bytes).await;
         }
         match put_once(&*self.repository, &key, bytes, WriteMode::CreateNew, true).await {
             Ok(()) => Ok(true),
             Err(e) if e.kind() == ErrorKind::AlreadyExists => Ok(false),
             Err(e) => Err(e),
+        }
+    }
+
+    async fn is_atomic(&self) -> Result<bool> {
+        let mut atomic = self.atomic.lock().await;
+        match *atomic {
+            Some(known) => Ok(known),
+            None => Ok(*atomic.insert(keeps_create_new(&*self.repository).await?)),
         }
     }
 

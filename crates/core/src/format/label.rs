@@ -13,6 +13,7 @@ use crate::{
 };
 use futures::{StreamExt, stream};
 use std::collections::BTreeMap;
+use std::sync::Arc;
 
 /// How many headers a listing reads at a time.
 const READ_AT_ONCE: usize = 16;
@@ -27,18 +28,18 @@ pub struct LabelStore {
 }
 
 impl LabelStore {
-    /// The labels of an opened repository. `create_new` says whether the store
-    /// keeps `CreateNew` (declared, or found by
-    /// [`probe_create_new`](super::probe_create_new)); where it does not,
-    /// labels are taken by bids.
+    /// The labels of an opened repository. Whether the store keeps `CreateNew`
+    /// is asked ([`keeps_create_new`](super::keeps_create_new)) when the first
+    /// label is taken, ended or dropped, so that who only reads needs no
+    /// permission to write; where it does not, labels are taken by bids.
     pub fn new(
         repository: SharedRepository,
         document: &RepositoryDocument,
         mode: AccessMode,
-        create_new: bool,
         pause: SharedPause,
     ) -> Self {
-        let exclusive = Exclusive { repository: repository.clone(), atomic: create_new, force: false, pause };
+        let exclusive =
+            Exclusive { repository: repository.clone(), atomic: Arc::default(), force: false, pause };
         Self { repository, id: document.id, mode, exclusive }
     }
 
@@ -271,9 +272,14 @@ pub(super) struct Attempt {
 struct Attempts(BTreeMap<String, Attempt>);
 
 impl Attempts {
-    /// Takes in one key; keys of other forms are not ours and do not count.
+    /// Takes in one key; keys of other forms are not ours and do not count. Nor
+    /// do bids: an attempt that nobody has claimed has not begun, and what the
+    /// one before it left is still to be adopted.
     fn add(&mut self, object: ObjectMeta) {
         let Some((label, n, name)) = LabelKeys::parse(&object.key) else { return };
+        if !["claim", "heartbeat", "outcome", "dropped"].contains(&name) {
+            return;
+        }
         let name = name.to_owned();
         let fresh = Attempt { n, claim: None, heartbeat: None, outcome: None, dropped: false };
         let attempt = self.0.entry(label).or_insert_with(|| fresh.clone());

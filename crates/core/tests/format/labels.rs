@@ -6,7 +6,7 @@ use rockhold_core::format::{
     BaseRef, Claim, DEAD_AFTER, Ending, LabelStore, Liveness, RENEW, SnapshotDocument, SnapshotState,
     data_key, page_key,
 };
-use rockhold_core::{ErrorKind, Guarantee, PutRequest, Repository};
+use rockhold_core::{CreateNew, ErrorKind, Guarantee, PutRequest, Repository};
 use std::{sync::Arc, time::Duration};
 
 pub(crate) fn header(claim: &Claim) -> SnapshotDocument {
@@ -58,6 +58,43 @@ async fn a_label_lives_from_claim_to_drop_and_again() {
     assert_eq!(claim.document().n, 2);
     claim.commit(header(&claim)).await.unwrap();
     assert_eq!(states(&labels).await, ["l 2 committed"]);
+}
+
+#[tokio::test]
+async fn a_bid_for_the_next_attempt_does_not_hide_what_the_last_one_left() {
+    let store = Arc::new(Harness::without_create_new());
+    let labels = labels_of(&store).await;
+    let dead = labels.claim(request("l")).await.unwrap();
+    dead.abort("ended", "me", NOW, true).await.unwrap();
+    let bid = rockhold_core::Key::new("labels/l/2/bids/claim-0123").unwrap();
+    store.put(PutRequest::new(bid, "")).await.unwrap();
+    assert_eq!(states(&labels).await, ["l 1 aborted"]);
+    let claim = labels.force(true).claim(request("l")).await.unwrap();
+    assert_eq!((claim.document().n, claim.adopts()), (2, &[dead.document().job][..]));
+}
+
+#[tokio::test]
+async fn create_new_is_tried_when_a_label_is_taken_and_not_where_labels_are_read() {
+    let store = Arc::new(Harness::with(|mut c| {
+        c.create_new = CreateNew::Probe;
+        c
+    }));
+    let claim = labels_of(&store).await.claim(request("l")).await.unwrap();
+    claim.commit(header(&claim)).await.unwrap();
+    let labels = labels_of(&store).await;
+    let before = store.mutations();
+    assert_eq!(states(&labels).await, ["l 1 committed"]);
+    labels.read_snapshot("l", None).await.unwrap();
+    labels.check_free("m").await.unwrap();
+    assert_eq!(store.mutations(), before);
+    let tried = || store.puts.lock().unwrap().iter().filter(|key| key.as_str().starts_with("probe/")).count();
+    let before = tried();
+    let claim = labels.claim(request("m")).await.unwrap();
+    let once = tried();
+    assert!(once > before);
+    claim.commit(header(&claim)).await.unwrap();
+    labels.drop_snapshot("m", "me", NOW).await.unwrap();
+    assert_eq!(tried(), once, "what was found is remembered");
 }
 
 #[tokio::test]

@@ -227,9 +227,8 @@ pub(crate) async fn root_of(store: &Harness) -> RepositoryRoot {
 /// Opens the labels of a store, making the repository first.
 pub(crate) async fn labels_of(store: &Arc<Harness>) -> LabelStore {
     let root = root_of(store).await;
-    let atomic = store.capabilities().create_new == CreateNew::Atomic;
     let pause = Arc::new(TestPause(store.clock.clone()));
-    LabelStore::new(store.clone(), &root.document, AccessMode::ReadWrite, atomic, pause)
+    LabelStore::new(store.clone(), &root.document, AccessMode::ReadWrite, pause)
 }
 
 pub(crate) fn request(label: &str) -> ClaimRequest {

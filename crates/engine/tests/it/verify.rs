@@ -23,7 +23,7 @@ impl Pause for NoPause {
 /// The labels of the repository `r`.
 pub(crate) async fn labels(repository: &SharedRepository) -> Result<LabelStore> {
     let root = open(&**repository, "r").await?;
-    Ok(LabelStore::new(repository.clone(), &root.document, AccessMode::ReadWrite, true, Arc::new(NoPause)))
+    Ok(LabelStore::new(repository.clone(), &root.document, AccessMode::ReadWrite, Arc::new(NoPause)))
 }
 
 fn pages<T>(children: &Children<T>, found: &mut BTreeSet<Key>) {
