@@ -178,6 +178,8 @@ impl StoredQuery {
         tokenize(&text)
             .into_iter()
             .map(|token| match token.kind {
+                // Such a name is quoted wherever it is printed.
+                TokenKind::Word(word) if word.starts_with(|c: char| c.is_ascii_digit()) => quote_ident(&word),
                 TokenKind::Word(word) => word,
                 TokenKind::Quoted(name) if ast::is_plain(&name) => name,
                 TokenKind::Quoted(name) => quote_ident(&name),
@@ -385,6 +387,9 @@ mod tests {
         let read = |text: &str| StoredQuery::read(text, "d", "d").unwrap();
         let ours = read("SELECT `a` -- first\n FROM t");
         assert_eq!(ours.first_difference(&read("SELECT a FROM  `d`.`t`")), None);
+        let digit = read("SELECT 1a FROM 0b.t");
+        assert_eq!(digit.first_difference(&read("SELECT `1a` FROM `0b`.t")), None);
+        assert!(digit.first_difference(&read("SELECT 1a FROM `0c`.t")).is_some());
         let (here, there) = ours.first_difference(&read("SELECT a FROM t WHERE a > 1")).unwrap();
         assert_eq!((here.as_str(), there.as_str()), ("d . t", "d . t WHERE a > 1"));
     }
