@@ -19,8 +19,9 @@ use std::sync::Arc;
 use tokio::sync::OwnedSemaphorePermit;
 use tokio::task::JoinHandle;
 
-/// What a file that comes in one stream holds in memory at most: the piece that
-/// is written next, and the buffers of its connection.
+/// What a file that comes in one stream holds in memory: the piece that is
+/// written next, and the buffers of its connection. Adapters give pieces of
+/// 1 MiB at most, unless they are configured otherwise.
 const STREAM_LEN: u64 = 2 << 20;
 
 /// How many bytes of a file are in memory while it is brought here.

@@ -115,6 +115,8 @@ async fn a_restore_where_the_files_are_here_downloads_nothing() {
     let spent = w.counters.snapshot().since(&before);
     println!("restore by reference: {} calls, {} bytes down", spent.calls(), spent.bytes_down());
     assert!(spent.of(Operation::Get).calls < 20, "{spent:?}");
+    let writes = [Operation::Put, Operation::Create, Operation::Delete, Operation::Copy];
+    assert!(writes.iter().all(|write| spent.of(*write).calls == 0), "a restore only reads: {spent:?}");
     let (mut copy, original) = (
         w.visible(&ObjectName::new("copy", "t")).await.unwrap(),
         w.visible(&ObjectName::new("d", "t")).await.unwrap(),
