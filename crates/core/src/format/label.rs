@@ -277,10 +277,13 @@ impl Attempts {
     /// one before it left is still to be adopted.
     fn add(&mut self, object: ObjectMeta) {
         let Some((label, n, name)) = LabelKeys::parse(&object.key) else { return };
-        if !["claim", "heartbeat", "outcome", "dropped"].contains(&name) {
-            return;
-        }
-        let name = name.to_owned();
+        let note: fn(&mut Attempt, ObjectMeta) = match name {
+            "claim" => |attempt, object| attempt.claim = Some(object),
+            "heartbeat" => |attempt, object| attempt.heartbeat = Some(object),
+            "outcome" => |attempt, object| attempt.outcome = Some(object),
+            "dropped" => |attempt, _| attempt.dropped = true,
+            _ => return,
+        };
         let fresh = Attempt { n, claim: None, heartbeat: None, outcome: None, dropped: false };
         let attempt = self.0.entry(label).or_insert_with(|| fresh.clone());
         if n < attempt.n {
@@ -289,13 +292,7 @@ impl Attempts {
         if n > attempt.n {
             *attempt = fresh;
         }
-        match name.as_str() {
-            "claim" => attempt.claim = Some(object),
-            "heartbeat" => attempt.heartbeat = Some(object),
-            "outcome" => attempt.outcome = Some(object),
-            "dropped" => attempt.dropped = true,
-            _ => {}
-        }
+        note(attempt, object);
     }
 }
 
