@@ -6,7 +6,7 @@ use crate::{
 };
 use bytes::Bytes;
 use futures::future::join_all;
-use rockhold_core::{CreateRequest, ErrorKind, ObjectWriter, Result, SharedRepository};
+use rockhold_core::{CreateRequest, Effect, ErrorKind, ObjectWriter, Result, SharedRepository};
 use rockhold_layers::{Layers, RetryPolicy, Timeouts};
 use rockhold_storage_hdfs::HdfsConfig;
 use rockhold_testkit::{
@@ -188,11 +188,24 @@ async fn appears(file: &Path) {
 async fn write_many(repository: &SharedRepository, prefix: &str, count: usize) -> Result<()> {
     for first in (0..count).step_by(5) {
         let five = (first..first + 5).map(|n| async move {
-            put(&**repository, &format!("{prefix}/{n}"), Bytes::from(vec![n as u8; 10_000])).await.map(drop)
+            write_once(repository, &format!("{prefix}/{n}"), Bytes::from(vec![n as u8; 10_000])).await
         });
         join_all(five).await.into_iter().collect::<Result<()>>()?;
     }
     Ok(())
+}
+
+/// A NameNode that dies takes the answer to a rename with it, and until the
+/// other one is active nobody can be asked what became of it. The repeated put
+/// then finds its own object and says so; what is there decides.
+async fn write_once(repository: &SharedRepository, path: &str, bytes: Bytes) -> Result<()> {
+    match put(&**repository, path, bytes.clone()).await {
+        Err(error) if error.kind() == ErrorKind::AlreadyExists && error.effect() == Effect::MaybeApplied => {
+            assert_eq!(read(&**repository, path).await, bytes, "{path}: not what was put");
+            Ok(())
+        }
+        put => put.map(drop),
+    }
 }
 
 async fn check_many(repository: &SharedRepository, prefix: &str, count: usize) {
