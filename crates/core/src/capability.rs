@@ -35,6 +35,9 @@ pub struct Capabilities {
     pub part_len: (u64, u64),
     /// The most parts of one object.
     pub max_parts: u32,
+    /// Whether several parts of one object may be sent at once without costing
+    /// more than one after the other.
+    pub parallel_parts: bool,
     /// The most keys of one `delete`; a caller may give more, the adapter splits.
     pub delete_batch: usize,
 }
@@ -53,6 +56,7 @@ impl Capabilities {
             max_put: 64 << 20,
             part_len: (1, 1 << 30),
             max_parts: 10_000,
+            parallel_parts: true,
             delete_batch: 1000,
         }
     }

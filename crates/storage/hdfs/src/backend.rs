@@ -37,6 +37,9 @@ fn capabilities() -> Capabilities {
     // does not copy.
     capabilities.if_match = false;
     capabilities.copy = false;
+    // A part that does not follow the last one is joined to the others later,
+    // by reading and writing it again.
+    capabilities.parallel_parts = false;
     capabilities
 }
 
