@@ -148,13 +148,12 @@ impl Engine {
         request.properties.clone_from(&record.properties);
         request.secrets.clone_from(&record.secrets);
         let limits = Limits::take_from(&mut request.properties)?;
-        let factory = self.factory(&request.scheme())?;
-        let opened = factory.open(request.clone()).await?;
+        let opened = self.open_store(&request).await?;
         report.warnings.extend(opened.warnings);
         if !record.read_only {
             // As when it was created: adapters then look at the settings of the
             // bucket. It is there, so that nothing is created.
-            let as_new = factory.open(request.create(true)).await?;
+            let as_new = self.open_store(&request.create(true)).await?;
             let known = report.warnings.clone();
             report.warnings.extend(as_new.warnings.into_iter().filter(|warning| !known.contains(warning)));
         }

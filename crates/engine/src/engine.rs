@@ -4,11 +4,11 @@ use crate::job::{CANCELLED, JobDetail, Progress};
 use crate::{CancelToken, EngineConfig, JobHandle, error::status_text, workers::Workers};
 use rockhold_core::{
     CatalogCodec, Error, ErrorKind, JobId, JobRecord, KindDescriptor, KindId, KindRegistry, Namespace,
-    RepositoryFactory, Result, SharedClock, SharedRepository, SharedState, SharedWarehouse, SnapshotWriter,
-    SystemClock,
+    OpenRepository, OpenedRepository, RepositoryFactory, Result, SharedClock, SharedRepository, SharedState,
+    SharedWarehouse, SnapshotWriter, SystemClock,
 };
 use rockhold_layers::{Layers, Limiter, Limits};
-use std::collections::{BTreeMap, HashMap};
+use std::collections::{BTreeMap, HashMap, HashSet};
 use std::fmt;
 use std::sync::{Arc, Mutex, PoisonError};
 use tokio::sync::Semaphore;
@@ -35,6 +35,20 @@ pub(crate) struct Inner {
     pub(crate) config: EngineConfig,
     pub(crate) pools: Pools,
     jobs: Mutex<HashMap<JobId, JobHandle>>,
+    /// Jobs that claim their label just now, before they are among `jobs`.
+    claiming: Mutex<HashSet<JobId>>,
+}
+
+/// A job that claims its label; until it runs or this is dropped.
+pub(crate) struct Claiming<'a> {
+    engine: &'a Engine,
+    job: JobId,
+}
+
+impl Drop for Claiming<'_> {
+    fn drop(&mut self) {
+        self.engine.lock_claiming().remove(&self.job);
+    }
 }
 
 /// The worker pools, one of each per engine.
@@ -162,6 +176,7 @@ impl EngineBuilder {
             config: self.config,
             pools,
             jobs: Mutex::new(HashMap::new()),
+            claiming: Mutex::new(HashSet::new()),
         }))
     }
 }
@@ -219,7 +234,15 @@ impl Engine {
         self.0.kinds.get(kind).map_or(Namespace::Relation, |k| k.namespace)
     }
 
-    pub(crate) fn factory(&self, scheme: &str) -> Result<&Arc<dyn RepositoryFactory>> {
+    /// Opens a store, without layers.
+    ///
+    /// # Errors
+    /// No adapter serves its scheme; whatever the adapter refuses.
+    pub(crate) async fn open_store(&self, request: &OpenRepository) -> Result<OpenedRepository> {
+        rockhold_layers::open(&**self.factory(&request.scheme())?, request).await
+    }
+
+    fn factory(&self, scheme: &str) -> Result<&Arc<dyn RepositoryFactory>> {
         self.0.factories.get(scheme).ok_or_else(|| {
             let known: Vec<String> = self.0.factories.keys().map(|s| format!("{s}://")).collect();
             if scheme.is_empty() {
@@ -253,6 +276,23 @@ impl Engine {
 
     fn lock_jobs(&self) -> std::sync::MutexGuard<'_, HashMap<JobId, JobHandle>> {
         self.0.jobs.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn lock_claiming(&self) -> std::sync::MutexGuard<'_, HashSet<JobId>> {
+        self.0.claiming.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Notes that a job claims its label now. To be held until it is among the
+    /// jobs: others take a noted claim that nobody holds for that of a dead job.
+    pub(crate) fn claiming(&self, job: JobId) -> Claiming<'_> {
+        self.lock_claiming().insert(job);
+        Claiming { engine: self, job }
+    }
+
+    /// Whether a job of this process holds a claim, or is about to.
+    pub(crate) fn holds_claim(&self, job: JobId) -> bool {
+        // In this order: a job is among the running ones before it stops claiming.
+        self.lock_claiming().contains(&job) || self.running_job(job).is_some()
     }
 
     pub(crate) fn forget_job(&self, id: JobId) {

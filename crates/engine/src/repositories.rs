@@ -38,6 +38,9 @@ pub(crate) struct Opened {
     pub(crate) labels: LabelStore,
 }
 
+/// How long the store may take to tell what lies beside a new repository.
+const BESIDE: Duration = Duration::from_secs(30);
+
 impl Engine {
     /// CREATE REPOSITORY. Checks that everything a repository needs is allowed
     /// before anything is remembered; gives remarks for the user, one per line.
@@ -64,9 +67,8 @@ impl Engine {
 
         let mut remarks = Vec::new();
         let made = async {
-            let factory = self.factory(&request.scheme())?;
+            let opened = self.open_store(&request.clone().directory(root_name(name))).await?;
             remarks.extend(self.native_beside(&request, name).await);
-            let opened = factory.open(request.clone().directory(root_name(name))).await?;
             remarks.extend(opened.warnings);
             let repository = self.wrap(name, opened.repository, limits);
             let now = self.0.clock.now();
@@ -122,9 +124,9 @@ impl Engine {
 
     /// A repository of StarRocks's own beside ours is worth a remark.
     async fn native_beside(&self, request: &OpenRepository, name: &str) -> Option<String> {
-        let factory = self.factory(&request.scheme()).ok()?;
-        let beside = factory.open(request.clone().create(false)).await.ok()?;
-        let page = beside.repository.list(ListRequest::default().children_only()).await.ok()?;
+        let beside = self.open_store(&request.clone().create(false)).await.ok()?;
+        let listed = beside.repository.list(ListRequest::default().children_only());
+        let page = tokio::time::timeout(BESIDE, listed).await.ok()?.ok()?;
         let native = [format!("__starrocks_repository_{name}"), format!("__palo_repository_{name}")];
         let found = page.prefixes.iter().find(|key| native.iter().any(|n| key.as_str() == n))?;
         Some(format!(
@@ -143,7 +145,7 @@ impl Engine {
         request.properties.clone_from(&record.properties);
         request.secrets.clone_from(&record.secrets);
         let limits = Limits::take_from(&mut request.properties)?;
-        let opened = self.factory(&request.scheme())?.open(request).await?;
+        let opened = self.open_store(&request).await?;
         let repository = self.wrap(&record.name, opened.repository, limits);
         let root = open(&*repository, &record.name).await?;
         for warning in &root.warnings {

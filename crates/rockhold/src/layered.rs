@@ -2,7 +2,7 @@
 
 use async_trait::async_trait;
 use rockhold_core::{OpenRepository, OpenedRepository, RepositoryFactory, Result};
-use rockhold_layers::{Layers, Limiter, Limits};
+use rockhold_layers::{Layers, Limiter, Limits, open};
 use std::sync::Arc;
 
 /// A vendor whose stores repeat what failed, keep times and limits, as the
@@ -22,7 +22,7 @@ impl RepositoryFactory for Layered {
         if limits != Limits::default() {
             layers = layers.limit(Limiter::new(limits));
         }
-        let opened = self.0.open(request).await?;
+        let opened = open(&*self.0, &request).await?;
         Ok(OpenedRepository { repository: layers.around(opened.repository), warnings: opened.warnings })
     }
 }

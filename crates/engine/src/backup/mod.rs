@@ -68,6 +68,7 @@ impl Engine {
         let now = self.0.clock.now();
         let timestamp = self.0.warehouse.snapshot_timestamp(now);
         let id = JobId::random().map_err(from_core)?;
+        let claiming = self.claiming(id);
         let claim = self.claim_label(&opened, &request, (&database, kind), id, now, &timestamp).await?;
         let timeout = request.timeout.unwrap_or(self.0.config.backup_job_default_timeout);
         let mut detail = JobDetail::new(objects, timestamp, timeout);
@@ -92,6 +93,7 @@ impl Engine {
             return Err(slot_error(&record.database, error));
         }
         let (handle, running) = self.adopt_job(record);
+        drop(claiming);
         let in_parts = Arc::default();
         tokio::spawn(run::run(running, BackupJob { opened, claim, selected, kind, in_parts }));
         Ok(handle)
@@ -158,7 +160,7 @@ impl Engine {
         // The warehouse has one owner at a time: whatever claims it noted and
         // that no job of this process holds belong to dead jobs.
         let mut known_dead = self.0.state.noted_claims().await.map_err(from_core)?;
-        known_dead.retain(|noted| self.running_job(*noted).is_none());
+        known_dead.retain(|noted| !self.holds_claim(*noted));
         self.0.state.note_claim(job).await.map_err(from_core)?;
         let bases = match kind {
             SnapshotKind::Database => self.bases(opened, database).await.map_err(from_core)?,

@@ -222,6 +222,7 @@ impl<'a> UploadSink<'a> {
                 key,
                 file: &file,
                 part_len: context.part_len,
+                workers: &context.workers,
                 cancel: &context.cancel,
                 progress: &context.progress,
                 in_parts: &context.in_parts,

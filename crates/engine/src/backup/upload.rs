@@ -1,15 +1,17 @@
 //! One file: read once, hashed, compared with what was recorded, stored.
 
-use crate::{CancelToken, job::Progress};
+use crate::{CancelToken, job::Progress, workers::Workers};
 use bytes::Bytes;
+use futures::{StreamExt, stream::FuturesUnordered};
 use rockhold_core::format::{CHUNK_LEN, FileEntry};
 use rockhold_core::{
-    CreateRequest, DataPart, Digest, Error, ErrorKind, Hasher, Key, PinnedFile, PutRequest, Repository,
-    Result,
+    CreateRequest, DataPart, Digest, Error, ErrorKind, Hasher, Key, ObjectWriter, PinnedFile, PutRequest,
+    Repository, Result,
 };
 use std::fs::File;
 use std::io::Read;
 use std::path::Path;
+use std::pin::pin;
 use std::sync::atomic::{AtomicBool, Ordering};
 
 /// How much is read and hashed at a time: the hash finds in the processor's
@@ -24,6 +26,8 @@ pub(crate) struct Upload<'a> {
     /// The length of a part. The longest file sent in one piece has one, where
     /// the store is distant two.
     pub(crate) part_len: usize,
+    /// Those that are idle help to send a file in parts.
+    pub(crate) workers: &'a Workers,
     pub(crate) cancel: &'a CancelToken,
     pub(crate) progress: &'a Progress,
     /// Set when the file is sent in parts.
@@ -114,26 +118,44 @@ impl Upload<'_> {
         }
     }
 
-    /// Sends the parts, reading and hashing the next one while one is sent.
+    /// Sends the parts, reading and hashing the next one while others are sent.
+    /// Besides the worker of this file, every idle one sends a part, so that
+    /// one long file is not bound to what one connection carries.
     async fn send_parts(
         &self,
-        writer: &dyn rockhold_core::ObjectWriter,
+        writer: &dyn ObjectWriter,
         path: &Path,
         len: u64,
         part_len: u64,
     ) -> Result<(Digest, Vec<Digest>)> {
         let size = usize::try_from(part_len).map_err(|_| Error::internal("a part is too long for memory"))?;
+        let at_once = self.repository.capabilities().parallel_parts;
         let reader = FileReader::open(path, len)?;
         let (mut reader, mut bytes) = self.cancel.run(read_next(reader, size)).await?;
+        let mut sending = FuturesUnordered::new();
         let mut number = 0;
         while !bytes.is_empty() {
-            let sent = bytes.len() as u64;
-            let write = writer.write_part(number, bytes);
-            let both = futures::future::try_join(write, read_next(reader, size));
-            let ((), (next_reader, next)) = self.cancel.run(both).await?;
-            self.progress.moved_bytes(sent);
-            (reader, bytes) = (next_reader, next);
+            let helper = if at_once && !sending.is_empty() { self.workers.idle() } else { None };
+            if helper.is_none() && !sending.is_empty() {
+                self.one_is_sent(&mut sending).await?;
+                continue;
+            }
+            let part = bytes;
+            sending.push(async move {
+                let (_helper, len) = (helper, part.len() as u64);
+                writer.write_part(number, part).await.map(|()| len)
+            });
             number += 1;
+            let mut reading = pin!(self.cancel.run(read_next(reader, size)));
+            (reader, bytes) = loop {
+                tokio::select! {
+                    read = &mut reading => break read?,
+                    Some(sent) = sending.next() => self.progress.moved_bytes(sent?),
+                }
+            };
+        }
+        while !sending.is_empty() {
+            self.one_is_sent(&mut sending).await?;
         }
         let (digest, chunks) = reader.finish()?;
         if let DataPart::LocalFile { digest: recorded, .. } = &self.file.part
@@ -142,6 +164,16 @@ impl Upload<'_> {
             return Err(damaged(path, "its digest is not the recorded one"));
         }
         Ok((digest, chunks))
+    }
+
+    /// Waits until one more part is sent.
+    async fn one_is_sent<F>(&self, sending: &mut FuturesUnordered<F>) -> Result<()>
+    where
+        F: Future<Output = Result<u64>>,
+    {
+        let next = async { sending.next().await.unwrap_or(Ok(0)) };
+        self.progress.moved_bytes(self.cancel.run(next).await?);
+        Ok(())
     }
 
     /// A data key belongs to this job alone. When the store says that it is

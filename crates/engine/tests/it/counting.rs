@@ -2,6 +2,7 @@
 //! once. Each call is held for a moment, so that calls that may meet do meet.
 
 use async_trait::async_trait;
+use bytes::Bytes;
 use rockhold_core::format::PartitionEntry;
 use rockhold_core::{
     Admitted, Capabilities, ClusterId, CreateRequest, Cut, Digest, FileReceiver, GetRequest, Guarantees,
@@ -11,7 +12,7 @@ use rockhold_core::{
 };
 use serde_json::Value;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::time::Duration;
 
 /// How many are inside, and how many were at most.
@@ -55,6 +56,8 @@ pub(crate) struct Gauges {
     pub(crate) downloads: Gauge,
     /// How often a file was looked for in the warehouse.
     pub(crate) finds: AtomicUsize,
+    /// Whether the repository says that parts cost more when they are sent at once.
+    pub(crate) one_part_after_the_other: AtomicBool,
 }
 
 #[derive(Debug)]
@@ -156,7 +159,9 @@ impl Repository for CountingRepository {
         self.inner.info()
     }
     fn capabilities(&self) -> Capabilities {
-        self.inner.capabilities()
+        let mut capabilities = self.inner.capabilities();
+        capabilities.parallel_parts &= !self.gauges.one_part_after_the_other.load(Ordering::SeqCst);
+        capabilities
     }
     async fn head(&self, key: &Key) -> Result<ObjectMeta> {
         self.inner.head(key).await
@@ -174,7 +179,8 @@ impl Repository for CountingRepository {
         }
     }
     async fn create(&self, request: CreateRequest) -> Result<Box<dyn ObjectWriter>> {
-        self.gauges.uploads.hold(60, self.inner.create(request)).await
+        let inner = self.gauges.uploads.hold(60, self.inner.create(request)).await?;
+        Ok(Box::new(CountingWriter { inner, gauges: self.gauges.clone() }))
     }
     async fn list(&self, request: ListRequest) -> Result<ListPage> {
         self.inner.list(request).await
@@ -185,7 +191,28 @@ impl Repository for CountingRepository {
     async fn discard_staged(&self, prefix: &Key) -> Result<u64> {
         self.inner.discard_staged(prefix).await
     }
+    async fn count_staged(&self, prefix: &Key) -> Result<u64> {
+        self.inner.count_staged(prefix).await
+    }
     async fn barrier(&self) -> Result<()> {
         self.inner.barrier().await
+    }
+}
+
+struct CountingWriter {
+    inner: Box<dyn ObjectWriter>,
+    gauges: Arc<Gauges>,
+}
+
+#[async_trait]
+impl ObjectWriter for CountingWriter {
+    async fn write_part(&self, number: u32, bytes: Bytes) -> Result<()> {
+        self.gauges.uploads.hold(60, self.inner.write_part(number, bytes)).await
+    }
+    async fn commit(&self) -> Result<ObjectMeta> {
+        self.inner.commit().await
+    }
+    async fn abort(self: Box<Self>) -> Result<()> {
+        self.inner.abort().await
     }
 }

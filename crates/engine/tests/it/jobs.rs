@@ -2,8 +2,10 @@
 
 use crate::support::{MemoryFactory, World, open};
 use rockhold_core::ObjectName;
-use rockhold_layers::{Fault, FaultPlan, Operation, Scope};
+use rockhold_layers::{Fault, FaultPlan, Moment, Operation, Passed, Scope};
+use std::sync::{Arc, Barrier};
 use std::time::Duration;
+use tokio::sync::Notify;
 
 const BACKUP: &str = "BACKUP DATABASE d SNAPSHOT s TO r";
 
@@ -40,6 +42,44 @@ async fn a_second_job_of_a_database_is_refused_while_one_runs() {
     assert_eq!(error.to_string(), "Backup or restore job is running on this repository. Can not drop it");
     assert_eq!(job.wait().await.state, "FINISHED");
     w.sql("DROP REPOSITORY r").await.unwrap();
+}
+
+/// One database may be backed up while another is, and both may want one label.
+#[tokio::test(flavor = "multi_thread", worker_threads = 4)]
+async fn who_is_about_to_run_is_not_taken_for_dead_by_who_wants_the_same_label() {
+    let (dir, memory, plan) = (tempfile::tempdir().unwrap(), MemoryFactory::default(), FaultPlan::new());
+    let w = Arc::new(open(dir.path(), &memory, &plan).await.unwrap());
+    w.set_up(1).await;
+    w.store.change(rockhold_warehouse_store::Change::CreateDatabase { name: "e".into() }).await.unwrap();
+    let table = ObjectName::new("e", "t");
+    w.create_table(&table, 1).await;
+    w.load(&table, 1).await;
+    // The first claim is there, and its job does not run yet, while the second is made.
+    let labels = rockhold_core::Key::new("labels").unwrap();
+    let (claimed, answered) = (Arc::new(Notify::new()), Arc::new(Barrier::new(2)));
+    let claim = {
+        let (claimed, answered) = (claimed.clone(), answered.clone());
+        move |_: &Passed| {
+            claimed.notify_one();
+            answered.wait();
+        }
+    };
+    plan.on(Scope::operation(Operation::Put).below(labels).times(1), Fault::run(Moment::After, claim));
+    let first = {
+        let w = w.clone();
+        async move { w.submit(BACKUP).await.unwrap().wait().await }
+    };
+    let second = async {
+        claimed.notified().await;
+        let second = w.submit("BACKUP DATABASE e SNAPSHOT s TO r").await;
+        answered.wait();
+        second.map(|_| ())
+    };
+    let (first, second) = tokio::join!(tokio::spawn(first), second);
+    assert_eq!(first.unwrap().state, "FINISHED");
+    let error = second.unwrap_err();
+    assert!(error.to_string().contains("another job is writing this snapshot"), "{error}");
+    w.timestamp("s").await;
 }
 
 #[tokio::test(flavor = "multi_thread")]

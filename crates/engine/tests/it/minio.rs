@@ -164,7 +164,7 @@ async fn jobs_go_on_when_minio_is_killed_and_started_again_in_the_middle() {
         let moment = if kills % 2 == 0 { Moment::Before } else { Moment::After };
         let bucket = server.bucket(&format!("backup-{number}"));
         let (dir, plan) = (tempfile::tempdir().unwrap(), FaultPlan::new());
-        let w = world(dir.path(), &plan, 12).await;
+        let w = world(dir.path(), &plan, 100).await;
         bucket.set_up(&w).await;
         let rows = w.visible(&table()).await.unwrap();
         plan.at(plan.passed() + number, server.killer(moment));
@@ -177,7 +177,7 @@ async fn jobs_go_on_when_minio_is_killed_and_started_again_in_the_middle() {
     for number in sample(restore_calls, 4) {
         let bucket = server.bucket(&format!("restore-{number}"));
         let (dir, plan) = (tempfile::tempdir().unwrap(), FaultPlan::new());
-        let w = world(dir.path(), &plan, 12).await;
+        let w = world(dir.path(), &plan, 100).await;
         bucket.set_up(&w).await;
         let rows = w.visible(&table()).await.unwrap();
         w.done(BACKUP).await;

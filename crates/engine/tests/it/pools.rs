@@ -224,6 +224,30 @@ async fn a_large_file_comes_in_ranges_at_once_each_verified_and_never_more_than_
     assert_eq!(w.visible(&table).await.unwrap(), rows);
 }
 
+/// Idle workers send parts of a long file, where the store takes them at once.
+#[tokio::test(flavor = "multi_thread", worker_threads = 4)]
+async fn a_large_file_goes_in_parts_at_once_and_never_more_than_the_workers() {
+    for (serial, most) in [(false, 3), (true, 1)] {
+        let (dir, memory) = (tempfile::tempdir().unwrap(), MemoryFactory::default());
+        let config = EngineConfig { upload_worker_count: 3, ..EngineConfig::default() };
+        let (w, gauges) = counted(dir.path(), &memory, config).await;
+        gauges.one_part_after_the_other.store(serial, SeqCst);
+        w.store.change(Change::CreateDatabase { name: "d".into() }).await.unwrap();
+        let table = ObjectName::new("d", "t");
+        w.create_table(&table, 1).await;
+        load_large(&w, &table, 60).await;
+        w.sql("CREATE REPOSITORY r WITH BROKER ON LOCATION \"mem://r\"").await.unwrap();
+        w.done("BACKUP DATABASE d SNAPSHOT s TO r").await;
+        assert_eq!(gauges.uploads.most(), most, "serial: {serial}");
+        let rows = w.visible(&table).await.unwrap();
+        let restore = w.restore_statement("s", "").await;
+        w.store.change(Change::DropDatabase { name: "d".into() }).await.unwrap();
+        w.store.reclaim().await.unwrap();
+        w.done(&restore).await;
+        assert_eq!(w.visible(&table).await.unwrap(), rows);
+    }
+}
+
 #[tokio::test(flavor = "multi_thread")]
 async fn the_weaker_guarantee_is_told_by_explain_and_by_the_job() {
     let (dir, memory) = (tempfile::tempdir().unwrap(), MemoryFactory::default());

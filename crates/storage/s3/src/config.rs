@@ -3,7 +3,8 @@
 use crate::{Credentials, Dialect, Endpoint, Location};
 use aws_smithy_async::time::SharedTimeSource;
 use aws_smithy_runtime_api::client::dns::SharedDnsResolver;
-use std::path::PathBuf;
+use rockhold_core::{Error, ErrorKind, Result};
+use std::{path::PathBuf, time::Duration};
 
 /// The configuration of a repository in a bucket. Vendors that speak the
 /// protocol of S3 make one of these out of their own property keys.
@@ -31,8 +32,45 @@ pub struct S3Config {
     /// Objects above this length are copied in ranges: what one call of the
     /// server copies at most, in bytes.
     pub copy_limit: u64,
+    /// How long answers are waited for.
+    pub limits: TimeLimits,
     /// What stands between this machine and the server.
     pub network: Network,
+}
+
+/// Bounds of the requests that go on although their caller has gone away, and
+/// of those that open a repository. Whoever calls bounds all the others. A
+/// connection may die without a sign while an answer is waited for, and the
+/// next attempt waits for this one.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct TimeLimits {
+    /// To open, and to begin or give up an object in parts. 30 s by default.
+    pub answer: Duration,
+    /// To make an object of its parts, and to send one that is committed by
+    /// one request. Servers take longer for this: 100 s by default.
+    pub commit: Duration,
+}
+
+impl Default for TimeLimits {
+    fn default() -> Self {
+        Self { answer: Duration::from_secs(30), commit: Duration::from_secs(100) }
+    }
+}
+
+/// Runs a request, and gives it up after `limit`. What `changes` something may
+/// be applied then all the same.
+pub(crate) async fn within<T>(
+    limit: Duration,
+    operation: &'static str,
+    changes: bool,
+    request: impl Future<Output = Result<T>>,
+) -> Result<T> {
+    tokio::time::timeout(limit, request).await.unwrap_or_else(|_| {
+        let error = Error::new(ErrorKind::TimedOut, format!("the server did not answer within {limit:?}"));
+        let error = error.during(operation).temporary(None);
+        Err(if changes { error.maybe_applied() } else { error })
+    })
 }
 
 /// Where names and the time come from. The system's by default; programs that
@@ -59,6 +97,7 @@ impl S3Config {
             ca_file: None,
             page_limit: 1000,
             copy_limit: 5 << 30,
+            limits: TimeLimits::default(),
             network: Network::default(),
         }
     }

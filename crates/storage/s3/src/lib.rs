@@ -52,7 +52,7 @@ mod uploads;
 mod writer;
 
 pub use backend::S3Repository;
-pub use config::{Network, S3Config};
+pub use config::{Network, S3Config, TimeLimits};
 pub use credentials::{Credentials, Sts};
 pub use dialect::{Dialect, Names};
 pub use endpoint::Endpoint;

@@ -5,9 +5,11 @@ use aws_sdk_s3::types::{ExpirationStatus, LifecycleExpiration, LifecycleRule, Li
 
 /// One line for each rule that would.
 pub(crate) async fn warnings(shared: &Shared) -> Vec<String> {
-    let asked = shared.client.get_bucket_lifecycle_configuration().bucket(shared.bucket()).send().await;
+    let asked = shared.client.get_bucket_lifecycle_configuration().bucket(shared.bucket()).send();
     // No rules, no permission to read them, or a server that has none.
-    let Ok(answer) = asked else { return Vec::new() };
+    let Ok(Ok(answer)) = tokio::time::timeout(shared.config.limits.answer, asked).await else {
+        return Vec::new();
+    };
     let path = shared.config.location.below(None);
     answer.rules().iter().filter_map(|rule| warning(rule, &path, shared.bucket())).collect()
 }

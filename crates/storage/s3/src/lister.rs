@@ -1,6 +1,6 @@
 //! Listing objects, one page at a time.
 
-use crate::{backend::Shared, error::Answer, reader};
+use crate::{backend::Shared, config::within, error::Answer, reader};
 use aws_sdk_s3::{operation::list_objects_v2::builders::ListObjectsV2FluentBuilder, types::EncodingType};
 use md5::{Digest, Md5};
 use rockhold_core::{Error, Key, ListPage, ListRequest, Result};
@@ -55,8 +55,9 @@ fn begin(shared: &Shared, below: &str) -> ListObjectsV2FluentBuilder {
 /// instead where none was configured and the server names another.
 pub(crate) async fn ask(shared: &Arc<Shared>) -> Result<Option<String>> {
     let location = &shared.config.location;
-    let asked = begin(shared, &location.below(None)).max_keys(1).send().await;
-    let Err(error) = asked else { return Ok(None) };
+    let asked = async { Ok(begin(shared, &location.below(None)).max_keys(1).send().await) };
+    let asked = within(shared.config.limits.answer, "open", false, asked).await;
+    let Err(error) = asked.map_err(|silent| silent.at(location))? else { return Ok(None) };
     let call = shared.reads("open", "s3:ListBucket");
     let Some(answer) = Answer::of(&error) else { return Err(call.failed(error, location)) };
     if answer.code == "AccessDenied" {

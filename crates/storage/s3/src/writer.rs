@@ -2,6 +2,7 @@
 
 use crate::{
     backend::Shared,
+    config::within,
     publish::{ACTION, MARK, checksum, complete, completed, put},
     reader::head_for,
     uploads,
@@ -146,8 +147,16 @@ impl Parts {
             return Ok(upload.clone());
         }
         let parts = Arc::clone(self);
-        on_a_task("write part", async move { parts.upload.get_or_try_init(|| parts.begin()).await.cloned() })
-            .await
+        on_a_task("write part", async move {
+            parts.upload.get_or_try_init(|| parts.begin_in_time()).await.cloned()
+        })
+        .await
+    }
+
+    /// Who comes next waits for this one.
+    async fn begin_in_time(&self) -> Result<String> {
+        let begun = within(self.shared.config.limits.answer, "write part", true, self.begin()).await;
+        begun.map_err(|error| error.at(self.key()))
     }
 
     async fn begin(&self) -> Result<String> {
@@ -193,7 +202,8 @@ impl Parts {
             }
             state.phase = Phase::Closed;
         }
-        let published = match self.publish().await {
+        let published = within(self.shared.config.limits.commit, "commit", true, self.publish());
+        let published = match published.await.map_err(|error| error.at(self.key())) {
             Err(error) => self.settle(error).await,
             published => published,
         };
@@ -216,7 +226,8 @@ impl Parts {
         if !may_be_ours || !maybe_committed {
             return Err(error);
         }
-        match head_for(&self.shared, self.key(), "commit").await {
+        let head = head_for(&self.shared, self.key(), "commit");
+        match within(self.shared.config.limits.answer, "commit", false, head).await {
             Ok(head) if head.mark.as_ref() == Some(&self.mark) => Ok(head.meta),
             // Looking has shown that the object is not ours.
             Ok(_) => Err(error.not_applied()),
@@ -274,7 +285,8 @@ impl Parts {
 
     /// Removes what was sent, unless it became an object.
     async fn discard(shared: &Shared, key: &Key, upload: &str) -> Result<()> {
-        uploads::abort(shared, key, upload, "abort").await.map(|_| ())
+        let abort = uploads::abort(shared, key, upload, "abort");
+        within(shared.config.limits.answer, "abort", true, abort).await.map(|_| ())
     }
 
     /// Whether nothing is left that would have to be removed.

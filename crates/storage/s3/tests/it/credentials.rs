@@ -119,9 +119,11 @@ async fn a_role_is_assumed() {
 
     property(&mut request, "aws.s3.iam_role_arn", service.get("role_arn"));
     property(&mut request, "aws.s3.external_id", "an-external-id");
-    property(&mut request, "aws.s3.sts.endpoint", service.get("endpoint"));
+    let sts = Counting::before(service.get("endpoint"), b"ExternalId=an-external-id").await;
+    property(&mut request, "aws.s3.sts.endpoint", sts.url());
     property(&mut request, "aws.s3.sts.region", service.get("region"));
     works(&open(request.clone()).await).await;
+    assert_eq!(sts.count(), 1, "the role is asked for with the external id");
 
     property(&mut request, "aws.s3.iam_role_arn", "arn:aws:iam:::role/no-such-role");
     let error = refused(ErrorKind::Unauthenticated, S3Factory::default().open(request).await);

@@ -10,4 +10,5 @@ mod proxy;
 mod real;
 mod requests;
 mod server;
+mod silence;
 mod tls;

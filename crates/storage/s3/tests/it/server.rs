@@ -128,6 +128,11 @@ impl Server {
         *self.store.lost.lock().expect("lost") = Some(call);
     }
 
+    /// The next call of this name takes effect and is never answered.
+    pub(crate) fn swallow_answer_of(&self, call: &'static str) {
+        *self.store.swallowed.lock().expect("swallowed") = Some(call);
+    }
+
     /// The calls since the last time somebody asked.
     pub(crate) fn calls(&self) -> Vec<&'static str> {
         std::mem::take(&mut *self.store.calls.lock().expect("calls"))
@@ -144,6 +149,7 @@ struct Store {
     quirks: Quirks,
     calls: Mutex<Vec<&'static str>>,
     lost: Mutex<Option<&'static str>>,
+    swallowed: Mutex<Option<&'static str>>,
     state: Mutex<State>,
 }
 
@@ -193,6 +199,49 @@ impl Store {
     fn lose(&self, name: &'static str) -> S3Result<()> {
         let lost = self.lost.lock().expect("lost").take_if(|lost| *lost == name);
         lost.map_or(Ok(()), |_| Err(s3_error!(InternalError, "the answer was lost")))
+    }
+
+    /// Makes an object of the parts of an upload.
+    fn complete(
+        &self,
+        req: S3Request<CompleteMultipartUploadInput>,
+    ) -> S3Result<CompleteMultipartUploadOutput> {
+        let (input, headers) = (req.input, req.headers);
+        let mut state = self.called("CompleteMultipartUpload", &input.bucket)?;
+        let upload = state.uploads.get(&input.upload_id).ok_or_else(|| s3_error!(NoSuchUpload))?;
+        self.condition(&headers, state.objects.get(&input.key), &input.if_match, &input.if_none_match)?;
+        let parts = input.multipart_upload.and_then(|upload| upload.parts).unwrap_or_default();
+        let (mut all, mut digests) = (Vec::new(), Vec::new());
+        for (n, part) in parts.iter().enumerate() {
+            let stored = part.part_number.and_then(|number| upload.parts.get(&number));
+            let stored = stored.ok_or_else(|| s3_error!(InvalidPart))?;
+            if part.e_tag.as_ref().map(ETag::value) != Some(stored.tag.as_str()) {
+                return Err(s3_error!(InvalidPart));
+            }
+            if n + 1 < parts.len() && stored.bytes.len() < 5 << 20 {
+                return Err(s3_error!(EntityTooSmall));
+            }
+            all.extend_from_slice(&stored.bytes);
+            digests.extend_from_slice(&Md5::digest(&stored.bytes));
+        }
+        if parts.is_empty() {
+            return Err(s3_error!(MalformedXML));
+        }
+        let mut stored = Stored::new(all.into(), upload.metadata.clone());
+        stored.tag = format!("{}-{}", hex(&Md5::digest(&digests)), parts.len());
+        let output = CompleteMultipartUploadOutput { e_tag: stored.etag(), ..Default::default() };
+        state.objects.insert(input.key, stored);
+        state.uploads.remove(&input.upload_id);
+        self.lose("CompleteMultipartUpload")?;
+        Ok(output)
+    }
+
+    /// Waits for ever, once, when the answer of this call is to be swallowed.
+    async fn swallow(&self, name: &'static str) {
+        let swallowed = self.swallowed.lock().expect("swallowed").take_if(|call| *call == name);
+        if swallowed.is_some() {
+            std::future::pending::<()>().await;
+        }
     }
 
     fn condition(
@@ -427,11 +476,15 @@ impl S3 for Shared {
         req: S3Request<CreateMultipartUploadInput>,
     ) -> Answer<CreateMultipartUploadOutput> {
         let input = req.input;
-        let mut state = self.0.called("CreateMultipartUpload", &input.bucket)?;
-        state.next += 1;
-        let id = format!("upload-{:06}", state.next);
-        let upload = Upload { key: input.key, parts: BTreeMap::new(), metadata: input.metadata };
-        state.uploads.insert(id.clone(), upload);
+        let id = {
+            let mut state = self.0.called("CreateMultipartUpload", &input.bucket)?;
+            state.next += 1;
+            let id = format!("upload-{:06}", state.next);
+            let upload = Upload { key: input.key, parts: BTreeMap::new(), metadata: input.metadata };
+            state.uploads.insert(id.clone(), upload);
+            id
+        };
+        self.0.swallow("CreateMultipartUpload").await;
         answer(CreateMultipartUploadOutput { upload_id: Some(id), ..Default::default() })
     }
 
@@ -475,33 +528,8 @@ impl S3 for Shared {
         &self,
         req: S3Request<CompleteMultipartUploadInput>,
     ) -> Answer<CompleteMultipartUploadOutput> {
-        let (input, headers) = (req.input, req.headers);
-        let mut state = self.0.called("CompleteMultipartUpload", &input.bucket)?;
-        let upload = state.uploads.get(&input.upload_id).ok_or_else(|| s3_error!(NoSuchUpload))?;
-        self.0.condition(&headers, state.objects.get(&input.key), &input.if_match, &input.if_none_match)?;
-        let parts = input.multipart_upload.and_then(|upload| upload.parts).unwrap_or_default();
-        let (mut all, mut digests) = (Vec::new(), Vec::new());
-        for (n, part) in parts.iter().enumerate() {
-            let stored = part.part_number.and_then(|number| upload.parts.get(&number));
-            let stored = stored.ok_or_else(|| s3_error!(InvalidPart))?;
-            if part.e_tag.as_ref().map(ETag::value) != Some(stored.tag.as_str()) {
-                return Err(s3_error!(InvalidPart));
-            }
-            if n + 1 < parts.len() && stored.bytes.len() < 5 << 20 {
-                return Err(s3_error!(EntityTooSmall));
-            }
-            all.extend_from_slice(&stored.bytes);
-            digests.extend_from_slice(&Md5::digest(&stored.bytes));
-        }
-        if parts.is_empty() {
-            return Err(s3_error!(MalformedXML));
-        }
-        let mut stored = Stored::new(all.into(), upload.metadata.clone());
-        stored.tag = format!("{}-{}", hex(&Md5::digest(&digests)), parts.len());
-        let output = CompleteMultipartUploadOutput { e_tag: stored.etag(), ..Default::default() };
-        state.objects.insert(input.key, stored);
-        state.uploads.remove(&input.upload_id);
-        self.0.lose("CompleteMultipartUpload")?;
+        let output = self.0.complete(req)?;
+        self.0.swallow("CompleteMultipartUpload").await;
         answer(output)
     }
 
@@ -509,8 +537,11 @@ impl S3 for Shared {
         &self,
         req: S3Request<AbortMultipartUploadInput>,
     ) -> Answer<AbortMultipartUploadOutput> {
-        let mut state = self.0.called("AbortMultipartUpload", &req.input.bucket)?;
-        state.uploads.remove(&req.input.upload_id).ok_or_else(|| s3_error!(NoSuchUpload))?;
+        {
+            let mut state = self.0.called("AbortMultipartUpload", &req.input.bucket)?;
+            state.uploads.remove(&req.input.upload_id).ok_or_else(|| s3_error!(NoSuchUpload))?;
+        }
+        self.0.swallow("AbortMultipartUpload").await;
         answer(AbortMultipartUploadOutput::default())
     }
 
@@ -549,6 +580,7 @@ impl S3 for Shared {
         req: S3Request<GetBucketLifecycleConfigurationInput>,
     ) -> Answer<GetBucketLifecycleConfigurationOutput> {
         drop(self.0.called("GetBucketLifecycleConfiguration", &req.input.bucket)?);
+        self.0.swallow("GetBucketLifecycleConfiguration").await;
         Err(s3_error!(NoSuchLifecycleConfiguration))
     }
 }
