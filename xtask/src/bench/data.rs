@@ -12,6 +12,8 @@ pub(crate) enum DataSet {
     Large,
     /// 50,000 small files: 5,000 partitions of 10 buckets. On a server 20,000.
     Small,
+    /// One file of about 1 GiB.
+    Long,
 }
 
 impl DataSet {
@@ -19,13 +21,20 @@ impl DataSet {
         match self {
             Self::Large => "large",
             Self::Small => "small",
+            Self::Long => "long",
         }
+    }
+
+    /// Whether rows have the random columns.
+    fn has_random_columns(self) -> bool {
+        self != Self::Small
     }
 
     /// Partitions and buckets of the table at full size.
     fn shape(self, store: StoreKind) -> (u32, u32) {
         match (self, store) {
             (Self::Large, _) => (128, 2),
+            (Self::Long, _) => (1, 1),
             (Self::Small, StoreKind::File) => (5_000, 10),
             (Self::Small, StoreKind::S3) => (2_000, 10),
         }
@@ -38,14 +47,14 @@ const PARTITIONS_AT_ONCE: u32 = 100;
 /// The most partitions that one START … END … EVERY clause may name.
 const BATCH: u32 = 2_500;
 
-/// Random 64-bit columns of the large data set.
+/// Random 64-bit columns of the large and the long data set.
 const RANDOM_COLUMNS: u32 = 32;
 
 /// A statement that replaces the rows of the first partition by others, so that
 /// each of its files is another one. Every call is another change.
 pub(crate) fn change(data: DataSet, number: u32) -> String {
     let mut columns = format!("p, id + {}", 1_000_003 * u64::from(number));
-    if data == DataSet::Large {
+    if data.has_random_columns() {
         for column in 0..RANDOM_COLUMNS {
             let _ = write!(columns, ", r{column}");
         }
@@ -62,7 +71,7 @@ pub(crate) fn make(
     dir: &Path,
 ) -> Result<()> {
     let (partitions, buckets) = data.shape(store);
-    // Fewer partitions make fewer files; a large data set keeps its files and shortens them.
+    // Fewer partitions make fewer files; the others keep their files and shorten them.
     let partitions = if data == DataSet::Small { (partitions * percent).div_ceil(100) } else { partitions };
     let source = dir.join("source");
     fs::create_dir_all(&source).with_context(|| source.display().to_string())?;
@@ -87,7 +96,7 @@ pub(crate) fn make(
 
 fn create_table(data: DataSet, partitions: u32, buckets: u32) -> String {
     let mut columns = String::from("p INT NOT NULL, id BIGINT NOT NULL");
-    if data == DataSet::Large {
+    if data.has_random_columns() {
         for column in 0..RANDOM_COLUMNS {
             let _ = write!(columns, ", r{column} BIGINT");
         }
@@ -105,7 +114,7 @@ fn create_table(data: DataSet, partitions: u32, buckets: u32) -> String {
 }
 
 fn inserts(data: DataSet, partitions: u32, source: &Path) -> Vec<String> {
-    let step = if data == DataSet::Large { 1 } else { PARTITIONS_AT_ONCE };
+    let step = if data.has_random_columns() { 1 } else { PARTITIONS_AT_ONCE };
     (0..partitions)
         .step_by(step as usize)
         .map(|from| {

@@ -30,11 +30,11 @@ pub(crate) struct Args {
     /// Rounds; the median of them is reported.
     #[arg(long, default_value_t = 3, value_parser = clap::value_parser!(u32).range(3..))]
     runs: u32,
-    /// Size of the data in percent of the full size (2.5 GiB; 50,000 files, 20,000 on a server).
+    /// Size of the data in percent of the full size (2.5 GiB; 50,000 files, 20,000 on a server; one file of 1 GiB).
     #[arg(long, default_value_t = 100, value_parser = clap::value_parser!(u32).range(1..=100))]
     percent: u32,
     /// Data sets to measure.
-    #[arg(long, value_enum, default_values_t = [DataSet::Large, DataSet::Small])]
+    #[arg(long, value_enum, default_values_t = [DataSet::Large, DataSet::Small, DataSet::Long])]
     data: Vec<DataSet>,
     /// Leave out the manifest of 1,000,000 files.
     #[arg(long)]

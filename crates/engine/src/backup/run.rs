@@ -8,7 +8,7 @@ use crate::job::{FINISHED, backup_state};
 use crate::select::Selected;
 use rockhold_core::format::{
     Children, Claim, Ending, Heartbeat, ObjectEntry, ObjectEntryWriter, PageWriter, PartitionEntry,
-    SnapshotDocument, SnapshotKind, data_prefix, write_object,
+    SnapshotDocument, SnapshotKind, data_prefix, meta_prefix, write_object,
 };
 use rockhold_core::{Cut, Document, Error, ErrorKind, JobId, LiveObject, PinRequest, Result};
 use std::collections::{BTreeMap, BTreeSet};
@@ -50,11 +50,19 @@ async fn release(engine: &Engine, job: JobId) -> Result<()> {
 async fn finish(running: RunningJob, job: &BackupJob) {
     running.engine.forget_claim(running.id()).await;
     // An upload that was begun and whose reply was lost has no writer that
-    // could end it; its parts would be stored, and paid for, for ever.
+    // could end it, nor has one of a dead job whose claim this one took over;
+    // its parts would be stored, and paid for, for ever.
+    let mut places = Vec::new();
     if job.in_parts.load(Ordering::Relaxed) {
+        places.push(data_prefix(running.id()));
+    }
+    places.extend(job.claim.adopts().iter().flat_map(|dead| [data_prefix(*dead), meta_prefix(*dead)]));
+    if !places.is_empty() {
         let discard = async {
-            let prefix = data_prefix(running.id())?;
-            job.opened.repository.discard_staged(&prefix).await
+            for place in places {
+                job.opened.repository.discard_staged(&place?).await?;
+            }
+            Ok::<_, Error>(())
         };
         // The snapshot is there: its user does not wait long for a store that has gone.
         let discarded = tokio::time::timeout(DISCARD, discard).await;

@@ -14,13 +14,20 @@ use serde_json::Value;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::time::Duration;
+use tokio::sync::Notify;
 
 /// How many are inside, and how many were at most.
 #[derive(Debug, Default)]
 pub(crate) struct Gauge {
     now: AtomicUsize,
     most: AtomicUsize,
+    /// How many must meet before the first one goes on.
+    expected: AtomicUsize,
+    met: Notify,
 }
+
+/// How long calls wait for the others on the slowest machine.
+const PATIENCE: Duration = Duration::from_secs(20);
 
 struct Inside<'a>(&'a Gauge);
 
@@ -31,11 +38,35 @@ impl Drop for Inside<'_> {
 }
 
 impl Gauge {
+    /// Calls wait, once, until so many are inside: what may meet meets, however
+    /// slow the machine is. More are counted as well.
+    pub(crate) fn expect(&self, count: usize) {
+        self.expected.store(count, Ordering::SeqCst);
+    }
+
+    async fn meet(&self) {
+        let met = async {
+            loop {
+                let notified = self.met.notified();
+                if self.most() >= self.expected.load(Ordering::SeqCst) {
+                    return;
+                }
+                notified.await;
+            }
+        };
+        if tokio::time::timeout(PATIENCE, met).await.is_err() {
+            // They never meet; the test says so.
+            self.expect(0);
+        }
+    }
+
     /// Counts `work`, and holds it for so many milliseconds first.
     async fn hold<T>(&self, time: u64, work: impl Future<Output = T>) -> T {
         let now = self.now.fetch_add(1, Ordering::SeqCst) + 1;
         self.most.fetch_max(now, Ordering::SeqCst);
         let _inside = Inside(self);
+        self.met.notify_waiters();
+        self.meet().await;
         tokio::time::sleep(Duration::from_millis(time)).await;
         work.await
     }
@@ -58,6 +89,13 @@ pub(crate) struct Gauges {
     pub(crate) finds: AtomicUsize,
     /// Whether the repository says that parts cost more when they are sent at once.
     pub(crate) one_part_after_the_other: AtomicBool,
+}
+
+impl Gauges {
+    /// Those of the pools: pins, releases, uploads, downloads.
+    pub(crate) fn pools(&self) -> [&Gauge; 4] {
+        [&self.pins, &self.releases, &self.uploads, &self.downloads]
+    }
 }
 
 #[derive(Debug)]

@@ -60,8 +60,30 @@ pub(crate) enum Wrong {
 }
 
 impl Wrong {
+    /// All of them.
+    pub(crate) const ALL: [Self; 18] = [
+        Self::Unavailable,
+        Self::Throttled,
+        Self::LosesReply,
+        Self::Stalls,
+        Self::Refuses,
+        Self::RefusesAfter,
+        Self::Vanishes,
+        Self::LosesReplies,
+        Self::StallsForGood,
+        Self::Duplicates,
+        Self::FlipsStored(0),
+        Self::FlipsStored(40),
+        Self::FlipsRead(0),
+        Self::FlipsRead(40),
+        Self::CutsStream,
+        Self::BreaksStream,
+        Self::StallsStream,
+        Self::ListsStale,
+    ];
+
     /// What can go wrong at an operation.
-    fn at(point: &str) -> Vec<Self> {
+    pub(crate) fn at(point: &str) -> Vec<Self> {
         use Wrong::*;
         let mut all = vec![
             Unavailable,
@@ -141,8 +163,14 @@ impl Wrong {
         )
     }
 
+    /// What strikes at the bytes of an object.
+    pub(crate) fn is_of_bytes(self) -> bool {
+        use Wrong::*;
+        matches!(self, FlipsStored(_) | FlipsRead(_) | CutsStream | BreaksStream | StallsStream)
+    }
+
     /// What no layer can see when it happens; the digests find it when it is read.
-    fn is_damage(self) -> bool {
+    pub(crate) fn is_damage(self) -> bool {
         matches!(self, Self::FlipsStored(_))
     }
 }

@@ -1,5 +1,6 @@
 //! A backup and a restore go on when the active NameNode of an HDFS dies.
 
+use crate::place::Place;
 use crate::support::{World, open_with};
 use async_trait::async_trait;
 use rockhold_core::{Key, ObjectName, OpenRepository, OpenedRepository, RepositoryFactory, Result};
@@ -45,7 +46,8 @@ async fn the_active_namenode_dies_in_the_middle_of_a_backup_and_of_a_restore() {
     w.create_table(&table, 12).await;
     w.load(&table, 1).await;
     w.load(&table, 50).await;
-    w.sql(&create_repository(&cluster)).await.unwrap();
+    let place = place(&cluster);
+    w.sql(&place.create_repository()).await.unwrap();
     let before = w.visible(&table).await.unwrap();
 
     let backup = w.submit("BACKUP DATABASE d SNAPSHOT s TO r").await.unwrap();
@@ -64,21 +66,27 @@ async fn the_active_namenode_dies_in_the_middle_of_a_backup_and_of_a_restore() {
     let record = restore.wait().await;
     assert_eq!(record.state, "FINISHED", "{}", rockhold_engine::job_status(&record));
     assert_eq!(w.visible(&table).await.unwrap(), before);
+    place.holds_nothing_else().await;
 }
 
 /// The keys of the pair stand in the statement, which StarRocks refuses.
-fn create_repository(cluster: &Running) -> String {
+fn place(cluster: &Running) -> Place {
     let service = cluster.service();
-    format!(
-        "CREATE REPOSITORY r WITH BROKER ON LOCATION \"{}/everybody/backup\" PROPERTIES (\
-         \"username\" = \"\", \"dfs.nameservices\" = \"ns1\", \"dfs.ha.namenodes.ns1\" = \"nn1, nn2\", \
-         \"dfs.namenode.rpc-address.ns1.nn1\" = \"{}\", \"dfs.namenode.rpc-address.ns1.nn2\" = \"{}\", \
-         \"dfs.client.failover.proxy.provider.ns1\" = \
-         \"org.apache.hadoop.hdfs.server.namenode.ha.ConfiguredFailoverProxyProvider\")",
-        service.get("url"),
-        service.get("nn1"),
-        service.get("nn2")
-    )
+    Place {
+        factory: Arc::new(HdfsFactory),
+        location: format!("{}/everybody/backup", service.get("url")),
+        properties: vec![
+            ("username", String::new()),
+            ("dfs.nameservices", "ns1".to_owned()),
+            ("dfs.ha.namenodes.ns1", "nn1, nn2".to_owned()),
+            ("dfs.namenode.rpc-address.ns1.nn1", service.get("nn1").to_owned()),
+            ("dfs.namenode.rpc-address.ns1.nn2", service.get("nn2").to_owned()),
+            (
+                "dfs.client.failover.proxy.provider.ns1",
+                "org.apache.hadoop.hdfs.server.namenode.ha.ConfiguredFailoverProxyProvider".to_owned(),
+            ),
+        ],
+    }
 }
 
 /// Waits until a job is well within a state, then kills one NameNode and makes

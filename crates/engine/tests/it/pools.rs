@@ -1,7 +1,7 @@
 //! The four worker pools bound what they say, over all jobs of an engine, and
 //! are used to the full; large files come in ranges within the same bound.
 
-use crate::counting::{CountingRepository, CountingWarehouse, Gauges};
+use crate::counting::{CountingRepository, CountingWarehouse, Gauge, Gauges};
 use crate::support::{MemoryFactory, World, builder, open};
 use arrow::array::{Int32Array, RecordBatch, StringArray};
 use arrow::datatypes::{DataType as Arrow, Field, Schema};
@@ -58,12 +58,13 @@ async fn all(jobs: Vec<JobHandle>) {
 async fn each_worker_count_bounds_its_pool_over_all_jobs_and_is_reached() {
     // Uploads and downloads of files that are no longer than their share.
     for (small_files, uploads, downloads) in [(1, 4, 5), (3, 12, 15)] {
-        let most = most_at_once(small_files).await;
-        assert_eq!(most, [3, 2, uploads, downloads], "{small_files} small files for each worker");
+        let expected = [3, 2, uploads, downloads];
+        let most = most_at_once(small_files, expected).await;
+        assert_eq!(most, expected, "{small_files} small files for each worker");
     }
 }
 
-async fn most_at_once(small_files: usize) -> [usize; 4] {
+async fn most_at_once(small_files: usize, expected: [usize; 4]) -> [usize; 4] {
     const JOBS: usize = 8;
     let (dir, memory) = (tempfile::tempdir().unwrap(), MemoryFactory::default());
     let config = EngineConfig {
@@ -75,6 +76,9 @@ async fn most_at_once(small_files: usize) -> [usize; 4] {
         ..EngineConfig::default()
     };
     let (w, gauges) = counted(dir.path(), &memory, config).await;
+    for (gauge, count) in gauges.pools().into_iter().zip(expected) {
+        gauge.expect(count);
+    }
     w.set_up(1).await;
     for n in 0..JOBS {
         w.store.change(Change::CreateDatabase { name: format!("d{n}") }).await.unwrap();
@@ -101,7 +105,7 @@ async fn most_at_once(small_files: usize) -> [usize; 4] {
         jobs.push(w.submit(&restore).await.unwrap());
     }
     all(jobs).await;
-    [&gauges.pins, &gauges.releases, &gauges.uploads, &gauges.downloads].map(|g| g.most())
+    gauges.pools().map(Gauge::most)
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 4)]
@@ -124,7 +128,7 @@ async fn only_files_that_seem_to_be_here_are_looked_for() {
 
 /// One file in each partition: text of so many MiB that hardly compresses, to
 /// four fifths of that.
-async fn load_large(w: &World, table: &ObjectName, mib: i32) {
+pub(crate) async fn load_large(w: &World, table: &ObjectName, mib: i32) {
     let schema =
         Arc::new(Schema::new(vec![Field::new("k", Arrow::Int32, true), Field::new("v", Arrow::Utf8, true)]));
     let load = w.store.begin_load(table, None).await.unwrap();
@@ -167,6 +171,7 @@ async fn downloads_share_a_worker_by_what_they_hold_and_uploads_by_their_length(
     let (rows, restore) = (w.visible(&table).await.unwrap(), w.restore_statement("s", "").await);
     w.store.change(Change::DropDatabase { name: "d".into() }).await.unwrap();
     w.store.reclaim().await.unwrap();
+    gauges.downloads.expect(4);
     w.done(&restore).await;
     assert_eq!(gauges.downloads.most(), 4);
     assert_eq!(w.visible(&table).await.unwrap(), rows);
@@ -215,6 +220,7 @@ async fn a_large_file_comes_in_ranges_at_once_each_verified_and_never_more_than_
     rockhold_core::Repository::put(&*repository, put).await.unwrap();
 
     let before = w.counters.snapshot();
+    gauges.downloads.expect(2);
     w.done(&restore).await;
     let spent = w.counters.snapshot().since(&before);
     println!("{} bytes in {chunks} ranges, {} at once", bytes.len(), gauges.downloads.most());
@@ -232,6 +238,7 @@ async fn a_large_file_goes_in_parts_at_once_and_never_more_than_the_workers() {
         let config = EngineConfig { upload_worker_count: 3, ..EngineConfig::default() };
         let (w, gauges) = counted(dir.path(), &memory, config).await;
         gauges.one_part_after_the_other.store(serial, SeqCst);
+        gauges.uploads.expect(most);
         w.store.change(Change::CreateDatabase { name: "d".into() }).await.unwrap();
         let table = ObjectName::new("d", "t");
         w.create_table(&table, 1).await;

@@ -1,16 +1,21 @@
-//! Real processes on a real disk: killed with SIGKILL in the middle of a job,
-//! and two that want the same label at once.
+//! Real processes, killed with SIGKILL in the middle of a job over a real disk
+//! and a real server, and two that want the same label at once.
 
-use crate::support::{World, open_with};
+use crate::support::{World, open_layered, open_with};
+use crate::vendors::{self, in_parts, on_minio};
 use rockhold_core::ObjectName;
-use rockhold_layers::{Fault, FaultPlan, Moment};
+use rockhold_layers::{Fault, FaultPlan, Layers, Moment, Scope};
 use rockhold_storage_fs::FsFactory;
+use rockhold_storage_s3::S3Factory;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, ExitStatus, Stdio};
 use std::sync::Arc;
 
-/// What a child is to do: `<dir> <number of the call at which it dies, or 0> <statement>`.
+/// What a child is to do: `<dir> <number of the call at which it dies, 0, or
+/// "part"> <statement>`.
 const CHILD: &str = "ROCKHOLD_TEST_CHILD";
+/// It dies when it has sent the second part of a file to a bucket.
+const AT_THE_SECOND_PART: &str = "part";
 const SEPARATOR: char = '\u{1}';
 
 /// Not a test of its own: the body of the child processes.
@@ -18,13 +23,21 @@ const SEPARATOR: char = '\u{1}';
 async fn child() {
     let Ok(order) = std::env::var(CHILD) else { return };
     let parts: Vec<&str> = order.split(SEPARATOR).collect();
-    let (dir, number, sql) = (Path::new(parts[0]), parts[1].parse::<u64>().unwrap(), parts[2]);
+    let (dir, sql) = (Path::new(parts[0]), parts[2]);
     let plan = FaultPlan::new();
-    if number > 0 {
-        let moment = if number % 2 == 0 { Moment::Before } else { Moment::After };
-        plan.at(number, Fault::run(moment, |_| kill_self()));
-    }
-    let w = open_with(dir, Arc::new(FsFactory), &plan).await.unwrap();
+    let w = if parts[1] == AT_THE_SECOND_PART {
+        let second = Scope::point("write part").skip(1).times(1);
+        plan.on(second, Fault::run(Moment::After, |_| kill_self()));
+        let (s3, layers) = (Arc::new(S3Factory::default()), Layers::new().fault(plan));
+        open_layered(dir, s3, &FaultPlan::new(), layers, in_parts()).await.unwrap()
+    } else {
+        let number = parts[1].parse::<u64>().unwrap();
+        if number > 0 {
+            let moment = if number.is_multiple_of(2) { Moment::Before } else { Moment::After };
+            plan.at(number, Fault::run(moment, |_| kill_self()));
+        }
+        open_with(dir, Arc::new(FsFactory), &plan).await.unwrap()
+    };
     match w.job(sql).await {
         Ok(record) => println!("STATE {} {}", record.state, rockhold_engine::job_status(&record)),
         Err(error) => println!("ERROR {error}"),
@@ -37,7 +50,7 @@ fn kill_self() {
     std::thread::sleep(std::time::Duration::from_secs(60));
 }
 
-fn spawn(dir: &Path, number: u64, sql: &str) -> Child {
+fn spawn(dir: &Path, number: impl std::fmt::Display, sql: &str) -> Child {
     Command::new(std::env::current_exe().unwrap())
         .args(["--exact", "process::child", "--nocapture"])
         .env(CHILD, format!("{}{SEPARATOR}{number}{SEPARATOR}{sql}", dir.display()))
@@ -121,6 +134,31 @@ async fn a_backup_and_a_restore_killed_by_sigkill_are_whole_or_nothing() {
     }
     println!("restore: {killed} kills");
     assert!(killed >= 5, "{killed}");
+}
+
+/// Parts that were sent are paid for until somebody removes them; that they are
+/// gone says the server's own list of unfinished uploads.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn parts_that_a_killed_process_sent_are_removed_by_whoever_takes_its_label() {
+    use std::os::unix::process::ExitStatusExt;
+    let test = "parts_that_a_killed_process_sent_are_removed_by_whoever_takes_its_label";
+    let Some(server) = rockhold_testkit::servers::own("minio", test) else { return };
+    let (place, dir) = (on_minio(&server, "killed"), tempfile::tempdir().unwrap());
+    let rows = {
+        let w = vendors::world(dir.path(), &place, None, &FaultPlan::new()).await;
+        vendors::set_up(&w).await;
+        w.sql(&place.create_repository()).await.unwrap();
+        vendors::rows(&w).await.unwrap()
+    };
+    let backup = "BACKUP DATABASE d SNAPSHOT s TO r";
+    let (said, status) = finish(spawn(dir.path(), AT_THE_SECOND_PART, backup));
+    assert_eq!(status.signal(), Some(9), "{said}");
+    assert_eq!(place.unfinished().await, 1);
+    let w = vendors::world(dir.path(), &place, None, &FaultPlan::new()).await;
+    w.done(backup).await;
+    let elsewhere = tempfile::tempdir().unwrap();
+    let other = vendors::world(elsewhere.path(), &place, None, &FaultPlan::new()).await;
+    place.is_whole(&other, &rows).await;
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -1,17 +1,20 @@
 //! The repository itself.
 
 use crate::{
-    GcsConfig,
+    GcsConfig, bucket,
     client::Client,
-    credentials, deleter,
+    deleter,
+    environment::Environment,
     error::{Asked, Shown},
     lister,
     location::Location,
     reader,
     staged::{self, Source, Target},
+    tokens::Tokens,
     writer,
 };
 use async_trait::async_trait;
+use google_cloud_auth::credentials::Credentials;
 use google_cloud_gax::retry_policy::NeverRetry;
 use google_cloud_storage::{client::Storage, read_resume_policy::NeverResume};
 use rockhold_core::{
@@ -69,7 +72,7 @@ impl Shared {
             changes: false,
             mode: None,
             permission,
-            is_guess: self.client.is_guess(),
+            account: self.client.account(),
         }
     }
 
@@ -118,8 +121,9 @@ impl GcsRepository {
         // The clients take it from there. That somebody was earlier is as well.
         let _ = rustls::crypto::ring::default_provider().install_default();
         let location = config.place().map_err(|e| e.during("open"))?;
-        let credentials = credentials::build(&config).map_err(|e| e.during("open"))?;
-        let client = Client::new(&config, credentials.clone()).map_err(|e| e.during("open"))?;
+        let credentials = Credentials::from(Tokens::new(&config).map_err(|e| e.during("open"))?);
+        let client = Client::new(&config, credentials.clone(), &Environment::here());
+        let client = client.map_err(|e| e.during("open"))?;
         let uploads = Storage::builder()
             .with_endpoint(client.service.clone())
             .with_credentials(credentials)
@@ -137,6 +141,13 @@ impl GcsRepository {
         })?;
         let bucket_resource = format!("projects/_/buckets/{}", location.bucket);
         Ok(Self(Arc::new(Shared { config, location, client, uploads, bucket_resource })))
+    }
+
+    /// One line for each setting of the bucket that would remove objects of
+    /// this repository, or keep it from removing them; none where the account
+    /// may not read the settings (`storage.buckets.get`), or within 10 s.
+    pub async fn bucket_warnings(&self) -> Vec<String> {
+        bucket::warnings(&self.0).await
     }
 }
 

@@ -2,7 +2,8 @@
 
 use crate::{
     GcsConfig, GcsCredentials,
-    error::{Answer, Asked, within},
+    environment::Environment,
+    error::{Account, Answer, Asked, within},
     location::Location,
 };
 use base64::{Engine, engine::general_purpose::STANDARD};
@@ -35,6 +36,8 @@ pub(crate) struct Client {
     credentials: Credentials,
     /// Whether nobody said who opens the repository, and no token came yet.
     guess: AtomicBool,
+    /// Whether this machine says that there are default credentials.
+    is_announced: bool,
     /// Without a slash at its end.
     pub(crate) service: String,
     pub(crate) call: Duration,
@@ -106,7 +109,11 @@ impl Resource {
 }
 
 impl Client {
-    pub(crate) fn new(config: &GcsConfig, credentials: Credentials) -> Result<Self> {
+    pub(crate) fn new(
+        config: &GcsConfig,
+        credentials: Credentials,
+        environment: &Environment,
+    ) -> Result<Self> {
         let http = reqwest::Client::builder()
             .http1_only()
             .connect_timeout(CONNECT)
@@ -129,20 +136,30 @@ impl Client {
             http,
             credentials,
             guess: AtomicBool::new(matches!(config.credentials, GcsCredentials::Default)),
+            is_announced: environment.announces_credentials(),
             service: config.address()?,
             call: Duration::from_millis(config.call_timeout_ms),
             transfer: Duration::from_millis(config.transfer_timeout_ms),
         })
     }
 
-    /// Whether a token that is not to be had means that there is no account at all.
-    pub(crate) fn is_guess(&self) -> bool {
-        self.guess.load(Relaxed)
+    /// What is known of the account, for when no token is to be had.
+    pub(crate) fn account(&self) -> Account {
+        match (self.guess.load(Relaxed), self.is_announced) {
+            (false, _) => Account::Known,
+            (true, true) => Account::Likely,
+            (true, false) => Account::Doubtful,
+        }
     }
 
     /// Remembers that there is an account.
     pub(crate) fn had_token(&self) {
         self.guess.store(false, Relaxed);
+    }
+
+    /// A request for the settings of a bucket.
+    pub(crate) fn bucket(&self, location: &Location) -> RequestBuilder {
+        self.http.get(format!("{}/storage/v1/b/{}", self.service, location.bucket))
     }
 
     /// A request for the objects of a bucket: one page of names.
@@ -241,5 +258,24 @@ mod tests {
         );
         assert!(read(r#"{"name": "n", "size": "-7", "generation": "1"}"#).is_none());
         assert!(read(r#"{"name": "n", "size": "7", "generation": "1", "timeCreated": "now"}"#).is_none());
+    }
+
+    #[test]
+    fn an_account_that_nobody_named_is_likely_where_this_machine_announces_one() {
+        let _ = rustls::crypto::ring::default_provider().install_default();
+        let account = |config: &GcsConfig, environment: &Environment| {
+            let credentials = google_cloud_auth::credentials::anonymous::Builder::new().build();
+            let client = Client::new(config, credentials, environment).unwrap();
+            let before = client.account();
+            client.had_token();
+            (before, client.account())
+        };
+        let (nothing, host) = (Environment::default(), Some("metadata.example".into()));
+        let sign = Environment { metadata_host: host, ..Environment::default() };
+        let unnamed = GcsConfig::new("gs://bucket");
+        assert_eq!(account(&unnamed, &nothing), (Account::Doubtful, Account::Known));
+        assert_eq!(account(&unnamed, &sign), (Account::Likely, Account::Known));
+        let named = GcsConfig::new("gs://bucket").credentials(GcsCredentials::ComputeEngine);
+        assert_eq!(account(&named, &nothing), (Account::Known, Account::Known));
     }
 }

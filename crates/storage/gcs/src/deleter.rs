@@ -2,13 +2,14 @@
 
 use crate::{
     backend::Shared,
+    error::within,
     lister::{self, Page},
     location::staged_by,
 };
 use futures::{StreamExt, stream};
 use reqwest::Method;
-use rockhold_core::{Error, Key, Result};
-use std::{collections::HashSet, fmt};
+use rockhold_core::{Error, ErrorKind, Key, Result};
+use std::{collections::HashSet, fmt, pin::pin, time::Duration};
 
 /// Deletes objects, several at once.
 pub(crate) async fn delete(shared: &Shared, keys: Vec<Key>) -> Vec<Result<()>> {
@@ -35,17 +36,34 @@ where
     }
 }
 
-/// Deletes staged objects by their names; the first error, after trying all.
+/// Deletes staged objects by their names, within `limit` for all of them.
 pub(crate) async fn remove_staged(
     shared: &Shared,
     operation: &'static str,
     key: &Key,
     names: Vec<String>,
+    limit: Duration,
 ) -> Result<()> {
+    let mut asked = shared.asked(operation, key, "storage.objects.delete");
+    asked.changes = true;
+    within(limit, &asked, remove_each(shared, operation, key, names)).await
+}
+
+/// The first error, after trying all; but one that got no answer ends it, since
+/// with many names the others would wait as long one after the other.
+async fn remove_each(shared: &Shared, operation: &'static str, key: &Key, names: Vec<String>) -> Result<()> {
     let parallel = shared.config.parallel.max(1);
     let each = stream::iter(names).map(|name| async move { remove(shared, operation, key, &name).await });
-    let results: Vec<Result<bool>> = each.buffer_unordered(parallel).collect().await;
-    results.into_iter().find_map(Result::err).map_or(Ok(()), Err)
+    let mut each = pin!(each.buffer_unordered(parallel));
+    let mut removed = Ok(());
+    while let Some(result) = each.next().await {
+        match result {
+            Err(error) if error.kind() == ErrorKind::TimedOut => return Err(error),
+            Err(error) => removed = removed.and(Err(error)),
+            Ok(_) => {}
+        }
+    }
+    removed
 }
 
 /// Removes what is staged below a prefix; gives how many writers left it.
@@ -75,7 +93,7 @@ async fn walk_staged(shared: &Shared, operation: &'static str, prefix: &Key, rem
             }
         }
         if remove {
-            remove_staged(shared, operation, prefix, names).await?;
+            remove_staged(shared, operation, prefix, names, shared.client.transfer).await?;
         }
         match page.next_page_token {
             // A service that gives the same page for ever would keep us here for ever.

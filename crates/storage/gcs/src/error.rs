@@ -12,6 +12,17 @@ pub(crate) const NO_DEFAULT: &str = "there are no usable default credentials; se
     gcp.gcs.service_account_email, gcp.gcs.service_account_private_key_id and \
     gcp.gcs.service_account_private_key, or check the file that GOOGLE_APPLICATION_CREDENTIALS names";
 
+/// What is known of the account that opens the repository.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Account {
+    /// Somebody named it, or it had a token before.
+    Known,
+    /// Nobody named it, but something says that this machine has one.
+    Likely,
+    /// Nobody named it, and nothing says that there is one.
+    Doubtful,
+}
+
 /// What was asked, for the messages.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Asked<'a> {
@@ -28,9 +39,8 @@ pub(crate) struct Asked<'a> {
     pub(crate) mode: Option<&'a WriteMode>,
     /// What the account needs for it.
     pub(crate) permission: &'static str,
-    /// Whether nobody said who opens the repository and no token came yet:
-    /// then the machine has no account, most likely.
-    pub(crate) is_guess: bool,
+    /// What is known of who asks.
+    pub(crate) account: Account,
 }
 
 /// What can be shown and debugged.
@@ -233,20 +243,22 @@ impl Asked<'_> {
 
     /// No token was to be had.
     pub(crate) fn no_token(&self, source: CredentialsError) -> Error {
-        if self.is_guess {
-            return self.error(ErrorKind::Unauthenticated, NO_DEFAULT).because(source);
-        }
-        if source.is_transient() {
-            let message = "no token was to be had, since the service that gives them cannot be reached";
-            return self.error(ErrorKind::Unavailable, message).temporary(None).because(source);
-        }
-        self.error(
-            ErrorKind::Unauthenticated,
-            "no token was to be had with these credentials; check the gcp.gcs properties, that the account \
-             exists and, with gcp.gcs.impersonation_service_account, that it has the role Service Account \
-             Token Creator",
-        )
-        .because(source)
+        let message = match self.account {
+            // A metadata server that cannot be reached is not there, most likely.
+            Account::Doubtful => NO_DEFAULT,
+            Account::Known | Account::Likely if source.is_transient() => {
+                let message = "no token was to be had, since the service that gives them fails or cannot be \
+                               reached; check the network, gcp.gcs.iam_endpoint and gcp.gcs.metadata_endpoint";
+                return self.error(ErrorKind::Unavailable, message).temporary(None).because(source);
+            }
+            Account::Likely => NO_DEFAULT,
+            Account::Known => {
+                "no token was to be had with these credentials; check the gcp.gcs properties, that the account \
+                 exists and, with gcp.gcs.impersonation_service_account, that it has the role Service Account \
+                 Token Creator"
+            }
+        };
+        self.error(ErrorKind::Unauthenticated, message).because(source)
     }
 
     /// An error of the official client.
@@ -327,5 +339,50 @@ pub(crate) async fn within<T>(
     match tokio::time::timeout(limit, future).await {
         Ok(result) => result,
         Err(_) => Err(asked.timed_out(limit)),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn no_token(account: Account, is_transient: bool) -> Error {
+        let asked = Asked {
+            operation: "head",
+            at: &"object",
+            bucket: "bucket",
+            service: "https://storage.example",
+            changes: false,
+            mode: None,
+            permission: "storage.objects.get",
+            account,
+        };
+        asked.no_token(CredentialsError::from_msg(is_transient, "503 Service Unavailable"))
+    }
+
+    #[test]
+    fn a_token_that_is_late_is_worth_a_repeat_unless_nothing_says_that_there_is_an_account() {
+        for account in [Account::Known, Account::Likely] {
+            let error = no_token(account, true);
+            assert_eq!((error.kind(), error.is_temporary()), (ErrorKind::Unavailable, true), "{account:?}");
+        }
+        for (account, is_transient, words) in [
+            (Account::Doubtful, true, NO_DEFAULT),
+            (Account::Doubtful, false, NO_DEFAULT),
+            (Account::Likely, false, NO_DEFAULT),
+            (
+                Account::Known,
+                false,
+                "no token was to be had with these credentials; check the gcp.gcs properties",
+            ),
+        ] {
+            let error = no_token(account, is_transient);
+            assert_eq!(
+                (error.kind(), error.is_temporary()),
+                (ErrorKind::Unauthenticated, false),
+                "{account:?}"
+            );
+            assert!(error.to_string().starts_with(&format!("head object: {words}")), "{error}");
+        }
     }
 }

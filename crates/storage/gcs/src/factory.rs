@@ -17,7 +17,7 @@ impl RepositoryFactory for GcsFactory {
 
     async fn open(&self, request: OpenRepository) -> Result<OpenedRepository> {
         Location::parse(&request.location)?;
-        let (mut config, warnings) = properties::read(&request)?;
+        let (mut config, mut warnings) = properties::read(&request)?;
         if let Some(name) = &request.directory {
             // One segment of a key: in a store of objects a directory is nothing else.
             if name.contains('/') || Key::new(name.as_str()).is_err() {
@@ -25,7 +25,10 @@ impl RepositoryFactory for GcsFactory {
             }
             config.location = format!("{}/{name}", config.location.trim_end_matches('/'));
         }
-        let repository = Arc::new(GcsRepository::open(config).await?);
-        Ok(OpenedRepository { repository, warnings })
+        let repository = GcsRepository::open(config).await?;
+        if request.create {
+            warnings.extend(repository.bucket_warnings().await);
+        }
+        Ok(OpenedRepository { repository: Arc::new(repository), warnings })
     }
 }

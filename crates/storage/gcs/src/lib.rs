@@ -17,7 +17,8 @@
 //! resumable uploads are never used: in version 1.21 a connection that breaks
 //! in a piece makes them finalise a shorter object under the real name, and
 //! nobody can cancel one. Its own repeats are off, since `rockhold-layers` does
-//! that, and every call is bounded in time here, since it bounds none.
+//! that, and every call is bounded in time here, since it bounds none; so is
+//! the wait for a token.
 //!
 //! All else (`head`, `get`, `list`, `delete`, `compose`) is JSON over HTTP by
 //! the `reqwest` that the client links too, with tokens from
@@ -28,10 +29,12 @@
 //! Times of writing are whole seconds: a read tells no more than that.
 
 mod backend;
+mod bucket;
 mod client;
 mod config;
 mod credentials;
 mod deleter;
+mod environment;
 mod error;
 mod factory;
 mod lister;
@@ -39,6 +42,7 @@ mod location;
 mod properties;
 mod reader;
 mod staged;
+mod tokens;
 mod writer;
 
 pub use backend::GcsRepository;

@@ -104,6 +104,11 @@ impl Location {
         Ok(prefix)
     }
 
+    /// Whether a prefix of names selects nothing but what is staged.
+    pub(crate) fn is_staging(&self, prefix: &str) -> bool {
+        prefix.strip_prefix(self.root.as_str()).is_some_and(|rest| rest.starts_with(STAGING))
+    }
+
     /// The prefix of what is staged below a key.
     pub(crate) fn staging_below(&self, key: &Key) -> String {
         format!("{}{STAGING}/{key}/", self.root)
@@ -165,5 +170,7 @@ mod tests {
         let below = location.staging_below(&key("data/job"));
         assert_eq!(staged_by(&format!("{staging}p0-1"), &below), Some("1/.tmp-aa"));
         assert_eq!(staged_by(&format!("{staging}p0-1"), &location.staging_below(&key("data/job/1"))), None);
+        assert!(location.is_staging(&staging) && location.is_staging("root/.tmp-staged"));
+        assert!(!["", "root/", "root/data/", ".tmp-staged"].iter().any(|prefix| location.is_staging(prefix)));
     }
 }

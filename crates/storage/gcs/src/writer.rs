@@ -15,7 +15,13 @@ use rockhold_core::{
 use std::{
     collections::BTreeMap,
     sync::{Arc, Mutex, MutexGuard, PoisonError},
+    time::Duration,
 };
+
+/// How long a commit goes on deleting parts. The object is there already, and
+/// whoever waits for it must not give up on it meanwhile; dropped, the writer
+/// tries once more.
+const CLEANING: Duration = Duration::from_secs(30);
 
 /// Writes a small object.
 pub(crate) async fn put(shared: &Shared, request: PutRequest) -> Result<ObjectMeta> {
@@ -289,11 +295,11 @@ impl GcsWriter {
         Ok(meta)
     }
 
-    /// Deletes what was staged. What fails stays noted.
-    async fn clean(&self, operation: &'static str) -> Result<()> {
+    /// Deletes what was staged, within `limit`. What fails stays noted.
+    async fn clean(&self, operation: &'static str, limit: Duration) -> Result<()> {
         let ends = self.state().staged.clone();
         let names: Vec<String> = ends.iter().map(|end| format!("{}{end}", self.staging)).collect();
-        deleter::remove_staged(&self.shared, operation, self.key(), names).await?;
+        deleter::remove_staged(&self.shared, operation, self.key(), names, limit).await?;
         self.state().staged.clear();
         Ok(())
     }
@@ -324,7 +330,7 @@ impl ObjectWriter for GcsWriter {
     async fn commit(&self) -> Result<ObjectMeta> {
         let _one = self.committing.lock().await;
         let meta = self.commit_once().await?;
-        if let Err(left) = self.clean("commit").await {
+        if let Err(left) = self.clean("commit", CLEANING).await {
             // The object is there, which is what was asked for.
             tracing::warn!(error = ?left, key = %self.key(), "parts of an object were left behind");
         }
@@ -332,7 +338,7 @@ impl ObjectWriter for GcsWriter {
     }
 
     async fn abort(self: Box<Self>) -> Result<()> {
-        self.clean("abort").await
+        self.clean("abort", self.shared.client.transfer).await
     }
 }
 
@@ -347,7 +353,8 @@ impl Drop for GcsWriter {
         let (shared, key) = (Arc::clone(&self.shared), self.key().clone());
         let names: Vec<String> = staged.iter().map(|end| format!("{}{end}", self.staging)).collect();
         runtime.spawn(async move {
-            if let Err(left) = deleter::remove_staged(&shared, "drop", &key, names).await {
+            let removed = deleter::remove_staged(&shared, "drop", &key, names, shared.client.transfer);
+            if let Err(left) = removed.await {
                 tracing::debug!(error = ?left, %key, "parts of an unfinished object were left behind");
             }
         });

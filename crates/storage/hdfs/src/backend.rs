@@ -15,6 +15,9 @@ use rockhold_core::{
 };
 use std::{fmt, sync::Arc, time::Duration};
 
+/// How long a barrier waits for the removal of staged files.
+const TIDIED: Duration = Duration::from_secs(30);
+
 /// A repository below a directory of HDFS. Clones share one connection.
 #[derive(Clone)]
 pub struct HdfsRepository {
@@ -177,9 +180,19 @@ impl Repository for HdfsRepository {
         self.link.run("count staged", work).await
     }
 
-    /// Nothing is left to do: every block was synced by all its DataNodes when
-    /// it was closed, and a NameNode answers only after its log is on disk.
+    /// Nothing is left to make durable: every block was synced by all its
+    /// DataNodes when it was closed, and a NameNode answers only after its log
+    /// is on disk. This only waits for the removal of staged files that were
+    /// not published, so that a job does not end before it. What cannot be
+    /// removed in half a minute is removed later, or found by `discard_staged`.
     async fn barrier(&self) -> Result<()> {
+        if tokio::time::timeout(TIDIED, self.link.removals.ended()).await.is_err() {
+            let location = self.link.target.location();
+            tracing::warn!(
+                location,
+                "staged files of failed writes are not removed yet; check the NameNodes"
+            );
+        }
         Ok(())
     }
 }

@@ -35,13 +35,18 @@ pub(crate) struct Offer {
 
 impl Offer {
     /// Whether one can come in without proof.
-    pub(crate) fn simple(&self) -> bool {
+    fn simple(&self) -> bool {
         self.has("SIMPLE")
     }
 
     /// Whether Kerberos is taken.
-    pub(crate) fn kerberos(&self) -> bool {
+    fn kerberos(&self) -> bool {
         self.has("KERBEROS")
+    }
+
+    /// Whether nobody comes in but by Kerberos, or by a token that it gave.
+    pub(crate) fn insists_on_kerberos(&self) -> bool {
+        self.kerberos() && !self.simple()
     }
 
     fn has(&self, method: &str) -> bool {
@@ -153,11 +158,69 @@ fn varint(rest: &mut &[u8]) -> Option<u64> {
     None
 }
 
+/// A NameNode that answers this question and nothing else.
 #[cfg(test)]
-mod tests {
-    use super::*;
+pub(crate) mod fake {
+    use super::QUESTION;
+    use std::sync::{
+        Arc, Mutex,
+        atomic::{AtomicUsize, Ordering::SeqCst},
+    };
+    use tokio::{
+        io::{AsyncReadExt, AsyncWriteExt},
+        net::TcpListener,
+    };
 
-    fn message(status: u8, text: &str, methods: &[&str]) -> Vec<u8> {
+    type Methods = &'static [&'static str];
+
+    pub(crate) struct NameNode {
+        pub(crate) address: String,
+        state: Arc<State>,
+    }
+
+    struct State {
+        methods: Mutex<Methods>,
+        asked: AtomicUsize,
+    }
+
+    impl NameNode {
+        /// One on the runtime of the test.
+        pub(crate) async fn start(methods: Methods) -> Self {
+            let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+            let address = listener.local_addr().unwrap().to_string();
+            let state = Arc::new(State { methods: Mutex::new(methods), asked: AtomicUsize::new(0) });
+            let answering = Arc::clone(&state);
+            tokio::spawn(async move {
+                while let Ok((mut stream, _)) = listener.accept().await {
+                    let mut question = [0; QUESTION.len()];
+                    if stream.read_exact(&mut question).await.is_err() {
+                        continue;
+                    }
+                    assert_eq!(question, QUESTION);
+                    answering.asked.fetch_add(1, SeqCst);
+                    let methods = *answering.methods.lock().unwrap();
+                    let answer = message(0, "", methods);
+                    let mut framed = u32::try_from(answer.len()).unwrap().to_be_bytes().to_vec();
+                    framed.extend(answer);
+                    let _ = stream.write_all(&framed).await;
+                }
+            });
+            Self { address, state }
+        }
+
+        /// Offers these from now on.
+        pub(crate) fn offer(&self, methods: Methods) {
+            *self.state.methods.lock().unwrap() = methods;
+        }
+
+        /// How often it was asked.
+        pub(crate) fn asked(&self) -> usize {
+            self.state.asked.load(SeqCst)
+        }
+    }
+
+    /// An answer, without the length before it.
+    pub(super) fn message(status: u8, text: &str, methods: &[&str]) -> Vec<u8> {
         let put = |into: &mut Vec<u8>, tag: u8, bytes: &[u8]| {
             into.extend([tag, u8::try_from(bytes.len()).unwrap()]);
             into.extend(bytes);
@@ -177,6 +240,11 @@ mod tests {
         whole.extend(sasl);
         whole
     }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{fake::message, *};
 
     #[test]
     fn the_methods_of_an_answer_are_read() {

@@ -5,13 +5,19 @@
 //! caller waits for a task, and can stop waiting at any time.
 
 use crate::{
+    downgrade::{Answers, Known},
     error::{hdfs, silent},
-    handshake,
+    handshake::{self, Offer},
+    removal::Removals,
     target::Target,
 };
-use futures::future::{AbortHandle, abortable};
+use futures::{
+    StreamExt,
+    future::{AbortHandle, abortable},
+    stream::FuturesUnordered,
+};
 use hdfs_native::{Client, HdfsError};
-use rockhold_core::{Error, ErrorKind, Result};
+use rockhold_core::{Error, Result};
 use std::{
     fmt,
     future::Future,
@@ -20,7 +26,7 @@ use std::{
     time::Duration,
 };
 use tokio::{
-    runtime::{Builder, Runtime},
+    runtime::{Builder, Handle, Runtime},
     task::JoinHandle,
     time::timeout,
 };
@@ -46,6 +52,7 @@ pub(crate) struct Limits {
 pub(crate) struct Link {
     pub(crate) target: Target,
     pub(crate) limits: Limits,
+    pub(crate) removals: Removals,
     threads: Option<Runtime>,
     current: Mutex<Current>,
     /// Held while a client is made.
@@ -54,7 +61,9 @@ pub(crate) struct Link {
 
 #[derive(Default)]
 struct Current {
+    /// `None` while a NameNode is refused, too.
     client: Option<Client>,
+    known: Known,
     /// Counts the clients.
     generation: usize,
     /// Counts the clients that did not answer.
@@ -96,6 +105,7 @@ impl Link {
         Ok(Arc::new(Self {
             target,
             limits,
+            removals: Removals::default(),
             threads: Some(threads),
             current: Mutex::default(),
             making: tokio::sync::Mutex::default(),
@@ -122,7 +132,8 @@ impl Link {
             return Ok(session);
         }
         if self.target.kerberos() {
-            self.refuse_downgrade().await?;
+            self.current().known.check_recent()?;
+            self.insist().await?;
         }
         let (link, turn) = (Arc::clone(self), self.current().turn);
         // It reads credentials and may ask for them over the network.
@@ -134,47 +145,76 @@ impl Link {
             Err(_) => return Err(silent("open", url, false, self.limits.open.as_secs_f64())),
         };
         let mut current = self.current();
+        // The NameNodes may have been asked again meanwhile.
+        current.known.check()?;
         current.generation += 1;
         current.client = Some(client.clone());
         Ok(Session { client, link: Arc::clone(self), generation: current.generation })
     }
 
-    /// Refuses a NameNode that would let us in without Kerberos: the client
-    /// would take that silently. One that cannot be reached is no danger now,
-    /// and is asked when a connection is made anew.
-    async fn refuse_downgrade(&self) -> Result<()> {
-        for (address, offer) in self.offers().await {
-            let offer = match offer {
-                Ok(offer) => offer,
-                Err(error) => {
-                    tracing::debug!(%address, %error, "a NameNode was not asked what it offers");
-                    continue;
-                }
-            };
-            if offer.simple() || !offer.kerberos() {
-                let message = "Kerberos is asked for and the NameNode does not require it; either the cluster is \
-                               not secured (set \"hadoop.security.authentication\" = \"simple\"), or this is not \
-                               the NameNode that is meant";
-                return Err(Error::new(ErrorKind::Unauthenticated, message).during("open").at(address));
+    /// Asks the NameNodes, and gives the client up when one of them would let us
+    /// in without Kerberos.
+    async fn insist(&self) -> Result<()> {
+        self.current().known.ask();
+        let answers = self.answers().await;
+        let mut current = self.current();
+        current.known.note(answers);
+        let checked = current.known.check();
+        if checked.is_err() {
+            current.client = None;
+        }
+        checked
+    }
+
+    /// Asks the NameNodes again when what they said is no longer recent. Nobody
+    /// waits for that.
+    fn insist_again(self: &Arc<Self>) {
+        struct Asking(Arc<Link>);
+        impl Drop for Asking {
+            fn drop(&mut self) {
+                self.0.current().known.end();
             }
         }
-        Ok(())
+        if !self.target.kerberos() || !self.current().known.begin() {
+            return;
+        }
+        let asking = Asking(Arc::clone(self));
+        drop(self.handle().spawn(async move {
+            if let Err(error) = asking.0.insist().await {
+                tracing::warn!(%error, "HDFS is not used until its NameNodes insist on Kerberos");
+            }
+        }));
+    }
+
+    /// Whether the NameNodes insist on Kerberos. One that cannot be reached is
+    /// no danger now, and is asked again.
+    async fn answers(&self) -> Answers {
+        let mut answers = Answers::Silent;
+        let mut offers = self.offers();
+        while let Some((address, offer)) = offers.next().await {
+            match offer {
+                Ok(offer) if offer.insists_on_kerberos() => answers = Answers::Insisted,
+                // The others, which may hang, are not waited for.
+                Ok(_) => return Answers::Lax(address),
+                Err(error) => tracing::debug!(%address, %error, "a NameNode was not asked what it offers"),
+            }
+        }
+        answers
     }
 
     /// Whether all NameNodes that answer insist on Kerberos.
     pub(crate) async fn wants_kerberos(&self) -> bool {
-        let offers: Vec<_> = self.offers().await.into_iter().filter_map(|(_, offer)| offer.ok()).collect();
-        !offers.is_empty() && offers.iter().all(|offer| offer.kerberos() && !offer.simple())
+        matches!(self.answers().await, Answers::Insisted)
     }
 
     /// What each NameNode offers, asked at the same time.
-    async fn offers(&self) -> Vec<(String, io::Result<handshake::Offer>)> {
+    fn offers(&self) -> FuturesUnordered<impl Future<Output = (String, io::Result<Offer>)>> {
         let limit = self.limits.call.min(ASKED);
-        let asked = self.target.namenodes().into_iter().map(|address| async move {
+        let asked = self.target.namenodes().into_iter().map(move |address| async move {
             let offer = handshake::ask(&address, limit).await;
             (address, offer)
         });
-        futures::future::join_all(asked).await
+        asked.collect()
     }
 
     /// Gives a client up, if it is still the one in use.
@@ -218,17 +258,22 @@ impl Link {
         }
     }
 
+    /// The link's threads.
+    pub(crate) fn handle(&self) -> Handle {
+        match &self.threads {
+            Some(threads) => threads.handle().clone(),
+            // Only `drop` takes the threads away.
+            None => Handle::current(),
+        }
+    }
+
     /// Begins something that nobody waits for.
     pub(crate) fn start<F>(&self, work: F) -> JoinHandle<F::Output>
     where
         F: Future + Send + 'static,
         F::Output: Send + 'static,
     {
-        // Only `drop` takes the threads away.
-        let handle = match &self.threads {
-            Some(threads) => threads.handle().clone(),
-            None => tokio::runtime::Handle::current(),
-        };
+        let handle = self.handle();
         let work = Box::pin(work);
         if self.target.kerberos() {
             // Any call may have to log in again, and that blocks its thread.
@@ -298,6 +343,9 @@ impl Session {
     where
         F: Future<Output = Result<T, HdfsError>>,
     {
+        self.link.insist_again();
+        // Work that began before a NameNode was refused goes no further.
+        self.link.current().known.check()?;
         // The client's futures are large; on the stack, one in the other, they overflow it.
         let error = match timeout(limit, Box::pin(call)).await {
             Ok(Ok(value)) => return Ok(value),
@@ -317,15 +365,20 @@ impl Session {
 }
 
 #[cfg(test)]
-mod tests {
+pub(crate) mod tests {
     use super::*;
-    use crate::HdfsConfig;
+    use crate::{HdfsConfig, Kerberos, Login, handshake::fake::NameNode};
+    use rockhold_core::ErrorKind;
 
-    fn link() -> Arc<Link> {
+    /// To where nobody listens.
+    pub(crate) fn link() -> Arc<Link> {
+        to(HdfsConfig::new("hdfs://127.0.0.1:1/x"), Duration::from_secs(1))
+    }
+
+    fn to(config: HdfsConfig, limit: Duration) -> Arc<Link> {
         let empty = tempfile::tempdir().unwrap();
-        let target = Target::new(&HdfsConfig::new("hdfs://127.0.0.1:1/x").conf_dir(empty.path())).unwrap();
-        let second = Duration::from_secs(1);
-        Link::new(target, Limits { call: second, transfer: second, open: second }).unwrap()
+        let target = Target::new(&config.conf_dir(empty.path())).unwrap();
+        Link::new(target, Limits { call: limit, transfer: limit, open: limit }).unwrap()
     }
 
     #[tokio::test]
@@ -373,5 +426,46 @@ mod tests {
         // Late news of the old one does not concern the new one.
         link.distrust(session.generation, true);
         assert!(link.current().client.is_some());
+    }
+
+    /// A call that needs no NameNode.
+    async fn call(session: &Session) -> Result<()> {
+        session.ask("get", "a", async { Ok::<(), HdfsError>(()) }).await
+    }
+
+    #[tokio::test]
+    async fn a_namenode_that_gives_kerberos_up_is_noticed_beside_the_work_and_refused_until_it_is_in_order() {
+        let namenode = NameNode::start(&["TOKEN", "KERBEROS"]).await;
+        let alice = Kerberos { principal: Some("alice@EXAMPLE.COM".into()), ..Kerberos::new() };
+        let config = HdfsConfig::new(format!("hdfs://{}/x", namenode.address));
+        let link = to(config.login(Login::Kerberos(alice)), Duration::from_secs(30));
+        let session = link.session().await.unwrap();
+        namenode.offer(&["SIMPLE"]);
+        // What it said is recent.
+        call(&session).await.unwrap();
+        assert_eq!(namenode.asked(), 1);
+        link.current().known.age();
+        // Nobody waits for the answer: the NameNode of this test is on this
+        // thread, and comes to its turn when all these calls are through.
+        for _ in 0..20 {
+            call(&session).await.unwrap();
+        }
+        let refused = async {
+            while link.session().await.is_ok() {
+                tokio::time::sleep(Duration::from_millis(10)).await;
+            }
+        };
+        timeout(Duration::from_secs(30), refused).await.unwrap();
+        let error = link.session().await.err().unwrap();
+        assert!(error.kind() == ErrorKind::Unauthenticated && !error.is_temporary(), "{error:?}");
+        assert!(link.current().client.is_none());
+        assert_eq!(call(&session).await.unwrap_err().kind(), ErrorKind::Unauthenticated);
+        assert_eq!(namenode.asked(), 2);
+
+        namenode.offer(&["KERBEROS"]);
+        assert!(link.session().await.is_err(), "asked too early");
+        link.current().known.age();
+        call(&link.session().await.unwrap()).await.unwrap();
+        assert_eq!(namenode.asked(), 3);
     }
 }

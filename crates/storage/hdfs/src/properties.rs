@@ -46,6 +46,9 @@ const HADOOP: [&str; 18] = [
 /// Known, and without effect by design.
 const QUIET: [&str; 1] = ["fs.hdfs.impl.disable.cache"];
 
+/// Hadoop's own names that look like slips of others.
+const NAMESAKES: [&str; 1] = ["dfs.ha.namenode.id"];
+
 /// Reads a request; gives what the user should hear too.
 pub(crate) fn read(request: &OpenRepository) -> Result<(HdfsConfig, Vec<String>)> {
     let mut given: BTreeMap<&str, Value<'_>> = BTreeMap::new();
@@ -65,7 +68,7 @@ pub(crate) fn read(request: &OpenRepository) -> Result<(HdfsConfig, Vec<String>)
             continue;
         }
         if let Some(known) = near(name) {
-            let message = format!("not a property of HDFS; did you mean \"{known}\"?");
+            let message = format!("not a property of HDFS; did you mean \"{}\"?", known.escape_debug());
             return Err(Error::invalid(message).at(name.escape_debug()));
         }
         warnings.push(format!("the property {} has no effect on HDFS", name.escape_debug()));
@@ -150,14 +153,33 @@ fn is_named(known: &str, name: &str) -> bool {
     if known.ends_with('.') { name.len() > known.len() && name.starts_with(known) } else { name == known }
 }
 
-/// A known name that somebody may have meant.
-fn near(name: &str) -> Option<&'static str> {
-    let whole = OURS.iter().flatten().chain(&QUIET).chain(&HADOOP).copied();
-    let lower = name.to_ascii_lowercase();
-    whole.filter(|known| !known.ends_with('.')).find(|known| {
-        let known = known.to_ascii_lowercase();
-        distance(&lower, &known) <= if known.len() < 12 { 1 } else { 2 }
+/// A known name with an effect that somebody may have meant.
+fn near(name: &str) -> Option<String> {
+    if NAMESAKES.contains(&name) {
+        return None;
+    }
+    let mut names = OURS.iter().flatten().chain(&HADOOP);
+    names.find_map(|known| match known.strip_suffix('.') {
+        None => is_near(name, known).then(|| (*known).to_owned()),
+        Some(beginning) => {
+            let (begun, rest) = split_alike(name, beginning)?;
+            is_near(begun, beginning).then(|| format!("{known}{rest}"))
+        }
     })
+}
+
+/// As many segments of a name as the beginning of names has, and the rest.
+fn split_alike<'a>(name: &'a str, beginning: &str) -> Option<(&'a str, &'a str)> {
+    let (dot, _) = name.match_indices('.').nth(beginning.matches('.').count())?;
+    let rest = name.get(dot + 1..).filter(|rest| !rest.is_empty())?;
+    Some((name.get(..dot)?, rest))
+}
+
+fn is_near(name: &str, known: &str) -> bool {
+    let (name, known) = (name.to_ascii_lowercase(), known.to_ascii_lowercase());
+    let joined = |text: &str| text.replace(['-', '_'], "");
+    let most = if known.len() < 12 { 1 } else { 2 };
+    distance(&name, &known) <= most || joined(&name) == joined(&known)
 }
 
 /// The number of letters to insert, take away or exchange.
@@ -266,9 +288,119 @@ mod tests {
             ("dfs.nameservice", "dfs.nameservices"),
             ("fs.defaultfs", "fs.defaultFS"),
             ("hadoop.security.authentification", "hadoop.security.authentication"),
+            (
+                "dfs.client.block.write.replace_datanode_on_failure.enable",
+                "dfs.client.block.write.replace-datanode-on-failure.enable",
+            ),
+            // Its name before Hadoop 2, which would have no effect here.
+            ("dfs.block.size", "dfs.blocksize"),
+            ("dfs.ha.namenode.ns1", "dfs.ha.namenodes.ns1"),
+            ("DFS.HA.NameNodes.ns1", "dfs.ha.namenodes.ns1"),
+            ("dfs.namenode.rpc_address.ns1.nn1", "dfs.namenode.rpc-address.ns1.nn1"),
+            ("dfs.name_node.rpc_address.ns1.nn1", "dfs.namenode.rpc-address.ns1.nn1"),
+            ("dfs.namenodes.rpcaddress.ns1.nn1", "dfs.namenode.rpc-address.ns1.nn1"),
+            ("dfs.client.fail_over.proxy.provider.ns1", "dfs.client.failover.proxy.provider.ns1"),
+            ("dfs.client.failover.proxy.providers.ns1", "dfs.client.failover.proxy.provider.ns1"),
+            ("dfs.client.failover.resolve_needed.ns1", "dfs.client.failover.resolve-needed.ns1"),
+            ("fs.viewfs.mountable.t.link./a.b", "fs.viewfs.mounttable.t.link./a.b"),
         ] {
             let text = refused(&[(wrong, "x")]);
             assert_eq!(text, format!("{wrong}: not a property of HDFS; did you mean \"{right}\"?"));
+        }
+    }
+
+    /// Names that a copied site file may hold, above all those that resemble one
+    /// with an effect here.
+    #[test]
+    fn names_of_hadoop_are_not_taken_for_slips_of_others() {
+        let names = "
+            dfs.block.access.token.enable
+            dfs.bytes-per-checksum
+            dfs.client-write-packet-size
+            dfs.client.block.write.locateFollowingBlock.retries
+            dfs.client.block.write.replace-datanode-on-failure.min-replication
+            dfs.client.block.write.retries
+            dfs.client.datanode-restart.timeout
+            dfs.client.failover.connection.retries
+            dfs.client.failover.connection.retries.on.timeouts
+            dfs.client.failover.max.attempts
+            dfs.client.failover.observer.auto-msync-period.ns1
+            dfs.client.failover.random.order
+            dfs.client.failover.resolve-needed
+            dfs.client.failover.resolver.impl.ns1
+            dfs.client.failover.sleep.base.millis
+            dfs.client.failover.sleep.max.millis
+            dfs.client.hedged.read.threadpool.size
+            dfs.client.read.shortcircuit
+            dfs.client.socketcache.capacity
+            dfs.client.use.legacy.blockreader.local
+            dfs.data.transfer.saslproperties.resolver.class
+            dfs.datanode.address
+            dfs.datanode.ipc.address
+            dfs.datanode.kerberos.principal
+            dfs.datanode.use.datanode.hostname
+            dfs.domain.socket.path
+            dfs.encrypt.data.transfer
+            dfs.federation.router.rpc-address
+            dfs.ha.automatic-failover.enabled
+            dfs.ha.fencing.methods
+            dfs.ha.namenode.id
+            dfs.ha.namenodes
+            dfs.ha.standby.checkpoints
+            dfs.ha.tail-edits.period
+            dfs.internal.nameservices
+            dfs.journalnode.rpc-address
+            dfs.journalnode.rpc-address.ns1
+            dfs.namenode.http-address.ns1.nn1
+            dfs.namenode.https-address.ns1.nn1
+            dfs.namenode.kerberos.principal
+            dfs.namenode.kerberos.principal.pattern
+            dfs.namenode.lifeline.rpc-address.ns1.nn1
+            dfs.namenode.lifeline.rpc-bind-host
+            dfs.namenode.name.dir.ns1.nn1
+            dfs.namenode.replication.min
+            dfs.namenode.rpc-address
+            dfs.namenode.rpc-address.auxiliary-ports
+            dfs.namenode.rpc-bind-host.ns1.nn1
+            dfs.namenode.secondary.http-address.ns1.nn1
+            dfs.namenode.servicerpc-address.ns1.nn1
+            dfs.namenode.servicerpc-bind-host
+            dfs.namenode.shared.edits.dir.ns1
+            dfs.nameservice.id
+            dfs.permissions.enabled
+            dfs.replication.max
+            fs.AbstractFileSystem.hdfs.impl
+            fs.abfs.impl.disable.cache
+            fs.default.name
+            fs.file.impl.disable.cache
+            fs.hdfs.impl
+            fs.hdfs.impl.disable.cache
+            fs.o3fs.impl.disable.cache
+            fs.ofs.impl.disable.cache
+            fs.s3a.impl.disable.cache
+            fs.trash.interval
+            fs.viewfs.impl.disable.cache
+            fs.viewfs.mount.links.as.symlinks
+            fs.viewfs.mounttable.default.name.key
+            fs.viewfs.overload.scheme.target.hdfs.impl
+            fs.viewfs.rename.strategy
+            fs.webhdfs.impl.disable.cache
+            hadoop.http.authentication.type
+            hadoop.kerberos.keytab.login.autorenewal.enabled
+            hadoop.kerberos.min.seconds.before.relogin
+            hadoop.rpc.protection
+            hadoop.security.auth_to_local
+            hadoop.security.authorization
+            hadoop.security.group.mapping
+            hadoop.security.key.provider.path
+            hadoop.security.token.service.use_ip
+            hadoop.user.group.static.mapping.overrides
+            ipc.client.connect.max.retries
+            ipc.client.fallback-to-simple-auth-allowed
+        ";
+        for name in names.split_whitespace() {
+            let read = read(&request(&[(name, "x")]));
+            assert!(read.is_ok(), "{:?}", read.err());
         }
     }
 }

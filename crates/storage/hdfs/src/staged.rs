@@ -8,10 +8,11 @@ use crate::{
     error::discarded,
     link::{Link, Session},
     reader::meta,
+    removal,
 };
 use bytes::Bytes;
 use hdfs_native::{client::FileStatus, file::FileWriter};
-use rockhold_core::{Error, ErrorKind, Key, ObjectMeta, Result, STAGED_PREFIX, WriteMode};
+use rockhold_core::{Effect, Error, ErrorKind, Key, ObjectMeta, Result, STAGED_PREFIX, WriteMode};
 use std::{sync::Arc, time::Duration};
 use tokio::time::{Instant, sleep};
 
@@ -70,17 +71,17 @@ impl Staged {
             unclear: false,
             gone: false,
         };
-        // An answer that gets lost leaves a file, which dropping `staged` removes.
         let created = session.client.create(&staged.path, session.link.target.options());
-        let created = session.ask(operation, key, created).await;
-        staged.writer = Some(created.map_err(|error| match error.kind() {
-            // The name is ours alone: only a directory above can be an object.
-            ErrorKind::AlreadyExists => {
-                let message = "a part of the path is an object, so nothing can lie below it";
-                Error::invalid(message).during(operation).at(key)
+        match session.change(operation, key, created).await {
+            Ok(writer) => staged.writer = Some(writer),
+            Err(error) => {
+                // An answer that got lost leaves a file, which dropping `staged`
+                // removes. Where nobody could be asked there is none, and
+                // repeated writes must not pile up removals.
+                staged.gone = error.is_temporary() && error.effect() == Effect::NotApplied;
+                return Err(not_created(error, operation, key));
             }
-            _ => error,
-        })?);
+        }
         Ok(staged)
     }
 
@@ -209,7 +210,7 @@ impl Staged {
                     }
                 }
                 ErrorKind::NotFound => return Err(discarded(operation, &self.key)),
-                _ if error.effect() == rockhold_core::Effect::MaybeApplied => {
+                _ if error.effect() == Effect::MaybeApplied => {
                     self.unclear = true;
                     // Looking says what happened, unless that fails too.
                     return match self.settle(&meta, operation).await {
@@ -288,19 +289,22 @@ impl Staged {
 
 impl Drop for Staged {
     fn drop(&mut self) {
-        if self.gone {
-            return;
+        if !self.gone {
+            removal::begin(&self.session.link, std::mem::take(&mut self.path), self.writer.take());
         }
-        let (session, path) = (self.session.clone(), std::mem::take(&mut self.path));
-        let writer = self.writer.take();
-        let link = Arc::clone(&session.link);
-        // Nobody waits for this; what stays is found by `discard_staged`.
-        drop(link.start(async move {
-            drop(writer);
-            if let Err(error) = session.change("discard", &path, session.client.delete(&path, false)).await {
-                tracing::debug!(?error, "a staged file was left behind");
-            }
-        }));
+    }
+}
+
+/// A staged file is of no interest to anybody, so nothing was applied.
+fn not_created(error: Error, operation: &'static str, key: &Key) -> Error {
+    match error.kind() {
+        // The name is ours alone: only a directory above can be an object.
+        ErrorKind::AlreadyExists => {
+            Error::invalid("a part of the path is an object, so nothing can lie below it")
+                .during(operation)
+                .at(key)
+        }
+        _ => error.not_applied(),
     }
 }
 

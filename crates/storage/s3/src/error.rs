@@ -197,7 +197,11 @@ impl<'a> Call<'a> {
                 (K::InvalidInput, "another object's key is the beginning of this one's path".into(), NO)
             }
             ("XMinioServerNotInitialized", _) => (K::Unavailable, "the server is starting".into(), REFUSED),
-            (_, 503) => (K::Unavailable, format!("the server is not ready: {}", said()), REFUSED),
+            // Without a code it comes from something before the server, after who knows what.
+            (code, 503) => {
+                let repeat = if code.is_empty() { LOST } else { REFUSED };
+                (K::Unavailable, format!("the server is not ready: {}", said()), repeat)
+            }
             (_, 500..) => (K::Unavailable, format!("the server failed: {}", said()), LOST),
             (_, 401) => (
                 K::Unauthenticated,

@@ -203,8 +203,11 @@ impl Asked {
             }
             Call::Rewrite => self.rewrite(state),
             Call::Bucket => {
-                state.store.bucket(bucket)?;
-                Ok(json_reply(200, &json!({"kind": "storage#bucket", "name": bucket})))
+                let mut shown = state.store.describe_bucket(bucket)?;
+                // What is asked for, or all of it.
+                let wanted = self.text("fields");
+                shown.retain(|field, _| wanted.is_empty() || wanted.split(',').any(|name| name == field));
+                Ok(json_reply(200, &Value::Object(shown)))
             }
             Call::Token => self.token(state),
             Call::Other => Err(failed(404, "Not Found")),

@@ -20,7 +20,8 @@
 //! does not is something to be tested ([`Emulator::count`] of
 //! [`Call::StartSession`]), and so is what the official client would do with
 //! one. Deliberately absent: the gRPC interface, which the adapter does not
-//! use; object versions, holds, access control lists, encryption keys.
+//! use; what the settings of a bucket do (they are only told); object versions,
+//! holds, access control lists, encryption keys.
 
 mod access;
 mod api;

@@ -84,6 +84,12 @@ impl Emulator {
         let _ = lock(&self.shared.state).store.create_bucket(bucket);
     }
 
+    /// Sets what a bucket says of itself, by the field of the JSON API:
+    /// `lifecycle`, `retentionPolicy`. The stand-in itself does not act by it.
+    pub fn set_bucket(&self, bucket: &str, field: &str, value: serde_json::Value) {
+        lock(&self.shared.state).store.set_bucket(bucket, field, value);
+    }
+
     /// The names of all objects of a bucket, sorted.
     pub fn names(&self, bucket: &str) -> Vec<String> {
         let state = lock(&self.shared.state);

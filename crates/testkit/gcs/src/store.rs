@@ -58,6 +58,8 @@ pub(crate) struct Page {
 #[derive(Debug, Default)]
 pub(crate) struct Store {
     buckets: HashMap<String, BTreeMap<String, Object>>,
+    /// What the buckets say of themselves, by their names: `lifecycle`, …
+    settings: HashMap<String, Map<String, Value>>,
     writes: i64,
 }
 
@@ -68,6 +70,19 @@ impl Store {
         }
         self.buckets.insert(bucket.to_owned(), BTreeMap::new());
         Ok(())
+    }
+
+    pub(crate) fn set_bucket(&mut self, bucket: &str, field: &str, value: Value) {
+        self.settings.entry(bucket.to_owned()).or_default().insert(field.to_owned(), value);
+    }
+
+    /// A bucket as the JSON API shows it.
+    pub(crate) fn describe_bucket(&self, bucket: &str) -> Result<Map<String, Value>, Failure> {
+        self.bucket(bucket)?;
+        let mut shown = self.settings.get(bucket).cloned().unwrap_or_default();
+        shown.insert("kind".into(), "storage#bucket".into());
+        shown.insert("name".into(), bucket.into());
+        Ok(shown)
     }
 
     pub(crate) fn bucket(&self, bucket: &str) -> Result<&BTreeMap<String, Object>, Failure> {

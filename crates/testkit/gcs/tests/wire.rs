@@ -174,6 +174,21 @@ async fn names_come_in_order_and_in_pages() {
 }
 
 #[tokio::test]
+async fn a_bucket_tells_those_of_its_settings_that_are_asked_for() {
+    let stand = stand().await;
+    let rules = json!({"rule": [{"action": {"type": "Delete"}, "condition": {"age": 30}}]});
+    stand.gcs.set_bucket(BUCKET, "lifecycle", rules.clone());
+    stand.gcs.set_bucket(BUCKET, "labels", json!({"a": "b"}));
+    let asked = async |query: &str| json_of(stand.get(&format!("/storage/v1/b/{query}")).await).await;
+    let whole = json!({"lifecycle": rules, "labels": {"a": "b"}, "kind": "storage#bucket", "name": BUCKET});
+    assert_eq!(asked("bucket").await, (200, whole));
+    let some = asked("bucket?fields=lifecycle%2CretentionPolicy").await;
+    assert_eq!(some, (200, json!({"lifecycle": rules})));
+    assert_eq!(asked("none").await.0, 404);
+    assert_eq!(stand.gcs.count(Call::Bucket), 3);
+}
+
+#[tokio::test]
 async fn a_composition_takes_1_to_32_sources_by_generation() {
     let stand = stand().await;
     let (_, a) = stand.upload("name=a", json!({}), "one,").await;

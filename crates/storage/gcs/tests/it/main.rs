@@ -4,9 +4,11 @@
 #![allow(clippy::expect_used, clippy::panic)] // the helpers of tests are tests too
 
 mod access;
+mod bucket;
 mod contract;
 mod fake;
 mod faults;
 mod network;
 mod official;
+mod silence;
 mod support;

@@ -93,6 +93,9 @@ async fn the_active_may_die_while_files_are_written(cluster: &mut Running) {
     must(rest_of_parts(&*parts, cluster).await);
     must(writing.await.unwrap());
     check_many(&repository, "deaths", 60).await;
+    // What could not be removed while no NameNode was active is removed since.
+    must(repository.barrier().await);
+    assert_eq!(must(repository.count_staged(&key("deaths")).await), 0);
     let meta = must(parts.commit().await);
     assert_eq!(meta.len, 1_200_000);
     let whole = read(&*repository, "parts").await;

@@ -96,6 +96,8 @@ async fn lost_answers_of_create_and_delete_are_temporary_and_leave_nothing() {
     // The staged name is of no interest to anybody: nothing was applied.
     assert!(error.is_temporary() && error.effect() == Effect::NotApplied, "{error:?}");
     must(put(&*repository, "a", "bytes").await);
+    // The removal of what was left is not the deletion that is meant.
+    must(repository.barrier().await);
     relay.lose("delete", false);
     let results = must(repository.delete(vec![key("a")]).await);
     let error = results.into_iter().next().unwrap().unwrap_err();
@@ -103,15 +105,27 @@ async fn lost_answers_of_create_and_delete_are_temporary_and_leave_nothing() {
     assert!(must(repository.delete(vec![key("a")]).await).iter().all(Result::is_ok));
     assert_eq!(relay.lost(), 2);
     assert_eq!(listed(&*repository).await, ["kept"]);
-    // The file whose creation was not answered is removed in the background.
+    // The file whose creation was not answered was removed in the background.
+    assert_eq!(client(hdfs.get("url")).list_status(&path, true).await.unwrap().len(), 1);
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_staged_file_that_nobody_could_remove_is_removed_later_and_a_barrier_waits_for_that() {
+    let name = "a_staged_file_that_nobody_could_remove_is_removed_later_and_a_barrier_waits_for_that";
+    let Some(hdfs) = simple(name) else { return };
+    let (relay, repository, path) = through(hdfs.get("namenode")).await;
+    must(put(&*repository, "kept", "bytes").await);
+    relay.lose("create", true);
+    let error = put(&*repository, "a", "bytes").await.unwrap_err();
+    assert!(error.is_temporary() && error.effect() == Effect::NotApplied, "{error:?}");
     let plain = client(hdfs.get("url"));
-    for _ in 0..100 {
-        if plain.list_status(&path, true).await.unwrap().len() == 1 {
-            return;
-        }
-        tokio::time::sleep(Duration::from_millis(50)).await;
-    }
-    panic!("left: {:?}", plain.list_status(&path, true).await);
+    let lying = async || plain.list_status(&path, true).await.unwrap();
+    // Long enough for an attempt to remove it, which fails.
+    tokio::time::sleep(Duration::from_secs(2)).await;
+    assert_eq!(lying().await.len(), 2, "{:?}", lying().await);
+    relay.revive();
+    must(repository.barrier().await);
+    assert_eq!(lying().await.len(), 1, "{:?}", lying().await);
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]

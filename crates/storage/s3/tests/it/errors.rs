@@ -249,7 +249,7 @@ async fn a_token_that_expires_is_named_on_ceph() {
         .assume_role()
         .role_arn(service.get("role_arn"))
         .role_session_name("expiring")
-        .duration_seconds(3)
+        .duration_seconds(15)
         .send()
         .await
         .expect("keys by STS")
@@ -261,7 +261,7 @@ async fn a_token_that_expires_is_named_on_ceph() {
     set(&mut request, "aws.s3.session_token", &keys.session_token);
     let repository = must(open(request).await).repository;
     must(probe_access(&*repository, AccessMode::ReadWrite).await);
-    tokio::time::sleep(Duration::from_secs(5)).await;
+    tokio::time::sleep(Duration::from_secs(17)).await;
     let refusal = probe_access(&*repository, AccessMode::ReadWrite).await;
     let error = refused(ErrorKind::PermissionDenied, refusal);
     tells(&error, &["aws.s3.session_token, which may have expired"]);

@@ -11,4 +11,5 @@ mod real;
 mod requests;
 mod server;
 mod silence;
+mod throttle;
 mod tls;

@@ -79,7 +79,7 @@ async fn writers_that_go_away_leave_no_upload_behind() {
         } else {
             drop(writer);
         }
-        for _ in 0..100 {
+        for _ in 0..1500 {
             if server.uploads() == 0 {
                 break;
             }
@@ -107,7 +107,7 @@ async fn a_call_that_is_dropped_while_an_upload_begins_leaves_no_upload_behind()
         }
         drop(writer);
     }
-    for _ in 0..100 {
+    for _ in 0..1500 {
         tokio::time::sleep(std::time::Duration::from_millis(20)).await;
         if server.uploads() == 0 {
             return;
