@@ -1,7 +1,9 @@
 //! Files outside the warehouse: on this machine, or in the stores of the
 //! linked vendors.
 
-use rockhold_core::{Key, OpenRepository, RepositoryFactory, SharedRepository, is_secret_property};
+use rockhold_core::{
+    Key, OpenRepository, OpenedRepository, RepositoryFactory, SharedRepository, is_secret_property,
+};
 use rockhold_sql::SqlError;
 use std::collections::BTreeMap;
 use std::path::PathBuf;
@@ -80,21 +82,50 @@ impl Storage {
         }))
     }
 
-    /// Opens the store at the root of a place, or in a directory below it.
+    /// Opens the store at the root of a place, or in a directory below it, to
+    /// read from it. What the vendor remarks goes to the log.
     ///
     /// # Errors
-    /// What the vendor's adapter refuses.
+    /// What the vendor's adapter refuses; there is no such directory.
     pub(crate) async fn open(
         &self,
         place: &Stored,
         directory: &str,
         properties: &[(String, String)],
     ) -> Result<SharedRepository, SqlError> {
+        let opened = self.opened(place, directory, properties, false).await?;
+        for warning in opened.warnings {
+            tracing::warn!(location = %place.root, "{warning}");
+        }
+        Ok(opened.repository)
+    }
+
+    /// Opens a store to write into it: a directory that is missing is made, as
+    /// it is on this machine. What the vendor remarks is for the user.
+    ///
+    /// # Errors
+    /// What the vendor's adapter refuses.
+    pub(crate) async fn open_to_write(
+        &self,
+        place: &Stored,
+        directory: &str,
+        properties: &[(String, String)],
+    ) -> Result<OpenedRepository, SqlError> {
+        self.opened(place, directory, properties, true).await
+    }
+
+    async fn opened(
+        &self,
+        place: &Stored,
+        directory: &str,
+        properties: &[(String, String)],
+        create: bool,
+    ) -> Result<OpenedRepository, SqlError> {
         let mut location = place.root.clone();
         if !directory.is_empty() {
             location = format!("{location}/{directory}");
         }
-        let mut request = OpenRepository::new(location + &place.query);
+        let mut request = OpenRepository::new(location + &place.query).create(create);
         for (name, value) in properties {
             if is_secret_property(name) {
                 request.secrets.insert(name.clone(), value.as_str().into());
@@ -107,11 +138,7 @@ impl Storage {
             .0
             .get(&scheme)
             .ok_or_else(|| SqlError::analyze(format!("there is no {scheme}:// in this build")))?;
-        let opened = factory.open(request).await.map_err(|error| SqlError::analyze(error.to_string()))?;
-        for warning in opened.warnings {
-            tracing::warn!(location = %place.root, "{warning}");
-        }
-        Ok(opened.repository)
+        factory.open(request).await.map_err(|error| SqlError::analyze(error.to_string()))
     }
 }
 

@@ -14,6 +14,10 @@ mod external_catalogs;
 mod files;
 #[path = "behaviour/files_in_stores.rs"]
 mod files_in_stores;
+#[path = "behaviour/files_properties.rs"]
+mod files_properties;
+#[path = "behaviour/files_unloaded.rs"]
+mod files_unloaded;
 #[path = "behaviour/functions.rs"]
 mod functions;
 #[path = "behaviour/key_models.rs"]

@@ -89,7 +89,7 @@ async fn a_put_whose_answer_is_lost_says_that_it_may_be_there() {
 
 #[tokio::test]
 async fn every_call_that_gets_no_answer_ends_in_time() {
-    let limit = Duration::from_millis(300);
+    let limit = Duration::from_secs(1);
     let stand = stand(|config| config.timeouts(limit, limit)).await;
     must(stand.repository.put(PutRequest::new(key("there"), letters(100_000))).await);
     let writer = begin(&stand.repository, "parts", 10).await;
@@ -110,12 +110,12 @@ async fn every_call_that_gets_no_answer_ends_in_time() {
         ];
         let mut deleted = must(repository.delete(vec![key("none")]).await);
         errors.push(refused(ErrorKind::TimedOut, deleted.remove(0)));
-        assert!(begun.elapsed() < limit * 10, "{:?}", begun.elapsed());
+        assert!(begun.elapsed() < limit * 60, "{:?}", begun.elapsed());
         for error in errors {
             let changes = !matches!(error.operation(), Some("get" | "head" | "list"));
             let effect = if changes { Effect::MaybeApplied } else { Effect::NotApplied };
             assert_eq!((error.is_temporary(), error.effect()), (true, effect), "{error:?}");
-            assert!(error.to_string().contains("no answer within 300ms"), "{error}");
+            assert!(error.to_string().contains("no answer within 1s"), "{error}");
         }
         must(repository.delete(vec![key("new"), key("parts")]).await);
     }
@@ -168,8 +168,15 @@ async fn a_commit_that_was_dropped_on_its_way_is_known_again() {
     let writer = begin(&stand.repository, "object", 4).await;
     must(writer.write_part(0, Bytes::from_static(b"mine")).await);
     stand.gcs.fault(Rule::next(Call::Compose), Fault::StallReply);
-    let dropped = tokio::time::timeout(Duration::from_millis(300), writer.commit()).await;
-    assert!(dropped.is_err() && stand.gcs.object(BUCKET, "root/object").is_some());
+    let composed = async {
+        while stand.gcs.object(BUCKET, "root/object").is_none() {
+            tokio::time::sleep(Duration::from_millis(10)).await;
+        }
+    };
+    tokio::select! {
+        committed = writer.commit() => panic!("nobody answered: {committed:?}"),
+        () = composed => {}
+    }
     let meta = must(writer.commit().await);
     assert_eq!(must(stand.repository.head(&key("object")).await), meta);
 }

@@ -2,11 +2,11 @@
 
 use crate::{
     kerberos::by_keytab,
-    support::{fresh_path, impatient, in_child, key, line, open, own, put, read, refused},
+    support::{fresh_path, impatient, in_child, key, line, open, own, put, read, refused, write_once},
 };
 use bytes::Bytes;
 use futures::future::join_all;
-use rockhold_core::{CreateRequest, Effect, ErrorKind, ObjectWriter, Result, SharedRepository};
+use rockhold_core::{CreateRequest, ErrorKind, ObjectWriter, Result, SharedRepository};
 use rockhold_layers::{Layers, RetryPolicy, Timeouts};
 use rockhold_storage_hdfs::HdfsConfig;
 use rockhold_testkit::{
@@ -196,19 +196,6 @@ async fn write_many(repository: &SharedRepository, prefix: &str, count: usize) -
         join_all(five).await.into_iter().collect::<Result<()>>()?;
     }
     Ok(())
-}
-
-/// A NameNode that dies takes the answer to a rename with it, and until the
-/// other one is active nobody can be asked what became of it. The repeated put
-/// then finds its own object and says so; what is there decides.
-async fn write_once(repository: &SharedRepository, path: &str, bytes: Bytes) -> Result<()> {
-    match put(&**repository, path, bytes.clone()).await {
-        Err(error) if error.kind() == ErrorKind::AlreadyExists && error.effect() == Effect::MaybeApplied => {
-            assert_eq!(read(&**repository, path).await, bytes, "{path}: not what was put");
-            Ok(())
-        }
-        put => put.map(drop),
-    }
 }
 
 async fn check_many(repository: &SharedRepository, prefix: &str, count: usize) {

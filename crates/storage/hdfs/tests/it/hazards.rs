@@ -2,7 +2,9 @@
 
 use crate::{
     relay::Relay,
-    support::{at, client, fresh, fresh_path, impatient, key, listed, open, own, put, read, simple},
+    support::{
+        at, client, fresh, fresh_path, impatient, key, listed, open, own, put, read, simple, write_once,
+    },
 };
 use bytes::Bytes;
 use rockhold_core::{CreateRequest, Effect, ErrorKind, SharedRepository};
@@ -150,7 +152,7 @@ async fn a_namenode_that_hangs_is_given_up_in_time_and_used_again_when_it_goes_o
     assert!(error.kind() == ErrorKind::TimedOut && opening.elapsed() < FAR_LESS_THAN_FOR_EVER, "{error:?}");
     cluster.process("nn1").resume();
     // It has old requests to answer first.
-    must_soon(async || put(&*repository, "c", "bytes").await.map(drop)).await;
+    must_soon(async || write_once(&repository, "c", "bytes").await).await;
     assert_eq!(read(&*repository, "a").await, "bytes");
 }
 

@@ -77,11 +77,14 @@ impl Relay {
         let (mut from_client, mut to_client) = client.into_split();
         let (mut from_server, mut to_server) = server.into_split();
         let deaf = Arc::new(AtomicBool::new(false));
-        let swallows = Arc::clone(&deaf);
+        let swallowed = Arc::new(AtomicBool::new(false));
+        let (swallows, has_swallowed) = (Arc::clone(&deaf), Arc::clone(&swallowed));
         let answers = tokio::spawn(async move {
             let mut buffer = vec![0; 1 << 16];
             while let Ok(len @ 1..) = from_server.read(&mut buffer).await {
-                if !swallows.load(SeqCst) && to_client.write_all(&buffer[..len]).await.is_err() {
+                if swallows.load(SeqCst) {
+                    has_swallowed.store(true, SeqCst);
+                } else if to_client.write_all(&buffer[..len]).await.is_err() {
                     break;
                 }
             }
@@ -96,8 +99,13 @@ impl Relay {
                 *self.0.losing.lock().unwrap() = None;
                 deaf.store(true, SeqCst);
                 to_server.write_all(&buffer[..len]).await.unwrap();
-                // Long enough for the NameNode to have done it.
-                tokio::time::sleep(Duration::from_millis(700)).await;
+                // When it answers, the NameNode has done it.
+                for _ in 0..3000 {
+                    if swallowed.load(SeqCst) {
+                        break;
+                    }
+                    tokio::time::sleep(Duration::from_millis(10)).await;
+                }
                 self.0.lost.fetch_add(1, SeqCst);
                 break;
             }

@@ -2,7 +2,9 @@
 
 use bytes::Bytes;
 use hdfs_native::{Client, ClientBuilder};
-use rockhold_core::{Error, Key, ObjectMeta, PutRequest, Repository, Result, SharedRepository, WriteMode};
+use rockhold_core::{
+    Effect, Error, ErrorKind, Key, ObjectMeta, PutRequest, Repository, Result, SharedRepository, WriteMode,
+};
 use rockhold_storage_hdfs::{HdfsConfig, HdfsRepository};
 use rockhold_testkit::{
     must,
@@ -79,6 +81,24 @@ pub(crate) async fn put(
     bytes: impl Into<Bytes>,
 ) -> Result<ObjectMeta> {
     repository.put(PutRequest::new(key(path), bytes)).await
+}
+
+/// A NameNode that dies takes the answer to a rename with it, and until the
+/// other one is active nobody can be asked what became of it. The repeated put
+/// then finds its own object and says so; what is there decides.
+pub(crate) async fn write_once(
+    repository: &SharedRepository,
+    path: &str,
+    bytes: impl Into<Bytes>,
+) -> Result<()> {
+    let bytes = bytes.into();
+    match put(&**repository, path, bytes.clone()).await {
+        Err(error) if error.kind() == ErrorKind::AlreadyExists && error.effect() == Effect::MaybeApplied => {
+            assert_eq!(read(&**repository, path).await, bytes, "{path}: not what was put");
+            Ok(())
+        }
+        put => put.map(drop),
+    }
 }
 
 pub(crate) async fn overwrite(

@@ -10,12 +10,14 @@ use super::super::error::into_query;
 use super::super::value::parse::parse_column;
 use super::super::value::text::Printer;
 use super::super::value::types::{described, to_arrow};
+use super::dialect::{Dialect, NULL};
+use super::path_columns::{PathColumns, constant};
 use super::properties::Properties;
 use super::source::SourceFile;
 use arrow::array::{ArrayRef, RecordBatch, RecordBatchOptions, StringArray};
 use arrow::datatypes::{Field, Schema, SchemaRef};
 use async_trait::async_trait;
-use csv::{ReaderBuilder, StringRecord, Terminator, Trim};
+use csv::StringRecord;
 use datafusion::catalog::{Session, TableProvider};
 use datafusion::error::Result;
 use datafusion::logical_expr::{Expr, TableType};
@@ -31,56 +33,50 @@ const BATCH_ROWS: usize = 8192;
 /// How the files are written.
 #[derive(Debug, Clone)]
 struct Format {
-    separator: u8,
-    delimiter: u8,
-    quote: Option<u8>,
-    escape: Option<u8>,
+    dialect: Dialect,
     skip: u64,
     trim: bool,
+    /// Columns that a row lacks at its end are NULL.
+    fills: bool,
 }
 
 impl Format {
     fn new(properties: &Properties) -> Result<Self, SqlError> {
-        let optional = |key: &str| match properties.get(key) {
-            None | Some("") => Ok(None),
-            Some(_) => properties.byte(key, b'"').map(Some),
-        };
+        match properties.get("compression").map(str::to_ascii_lowercase).as_deref() {
+            None | Some("uncompressed") => {}
+            Some(other) => {
+                return Err(SqlError::analyze(format!(
+                    "\"compression\" = \"{other}\": the embedded warehouse reads uncompressed csv files"
+                )));
+            }
+        }
         Ok(Self {
-            separator: properties.byte("csv.column_separator", b'\t')?,
-            delimiter: properties.byte("csv.row_delimiter", b'\n')?,
-            quote: optional("csv.enclose")?,
-            escape: optional("csv.escape")?,
+            dialect: Dialect::new(properties)?,
             skip: properties.number("csv.skip_header", 0)?,
             trim: properties.flag("csv.trim_space", false)?,
+            fills: properties.fills_mismatch()?,
         })
     }
 
     fn open(&self, file: &SourceFile) -> Result<csv::Reader<BufReader<Box<dyn Read + Send>>>, SqlError> {
         let bytes = file.open()?;
-        let mut builder = ReaderBuilder::new();
-        builder
-            .has_headers(false)
-            .flexible(true)
-            .delimiter(self.separator)
-            .quoting(self.quote.is_some())
-            .escape(self.escape)
-            .double_quote(self.escape.is_none())
-            .trim(if self.trim { Trim::All } else { Trim::None });
-        if let Some(quote) = self.quote {
-            builder.quote(quote);
-        }
-        if self.delimiter != b'\n' {
-            builder.terminator(Terminator::Any(self.delimiter));
-        }
-        Ok(builder.from_reader(BufReader::with_capacity(1 << 16, bytes)))
+        Ok(self.dialect.reader(self.trim).from_reader(BufReader::with_capacity(1 << 16, bytes)))
     }
+}
+
+/// A file, and what its path gives.
+#[derive(Debug, Clone)]
+struct CsvFile {
+    file: SourceFile,
+    from_path: Vec<Option<String>>,
 }
 
 /// CSV files of one shape.
 #[derive(Debug, Clone)]
 pub(crate) struct CsvFiles {
-    files: Vec<SourceFile>,
+    files: Vec<CsvFile>,
     format: Format,
+    /// Of the columns that the files have; those of the path follow them.
     types: Vec<DataType>,
     schema: SchemaRef,
 }
@@ -89,31 +85,11 @@ impl CsvFiles {
     /// Looks at the first rows.
     ///
     /// # Errors
-    /// A property is wrong; the first file cannot be read.
+    /// A property is wrong; the first file cannot be read; a path lacks a column.
     pub(crate) fn open(files: Vec<SourceFile>, properties: &Properties) -> Result<Self, SqlError> {
         let format = Format::new(properties)?;
-        let sampled = usize::try_from(properties.number("auto_detect_sample_files", 2)?).unwrap_or(2).max(1);
-        let rows = usize::try_from(properties.number("auto_detect_sample_rows", 500)?).unwrap_or(500);
-        let mut columns: Vec<Vec<Option<String>>> = Vec::new();
-        for file in files.iter().take(sampled) {
-            let mut reader = format.open(file)?;
-            let skip = usize::try_from(format.skip).unwrap_or(usize::MAX);
-            for record in reader.records().skip(skip).take(rows) {
-                let record = record.map_err(|e| file.failed(&e))?;
-                if columns.len() < record.len() {
-                    columns.resize_with(record.len(), Vec::new);
-                }
-                for (column, value) in columns.iter_mut().zip(&record) {
-                    column.push((value != "\\N").then(|| value.to_owned()));
-                }
-            }
-        }
-        let detect = properties.flag("auto_detect_types", true)?;
-        let types: Vec<DataType> = columns
-            .into_iter()
-            .map(|column| if detect { detected(column) } else { DataType::string() })
-            .collect();
-        let fields = types
+        let types = sampled(&files, &format, properties)?;
+        let mut fields = types
             .iter()
             .enumerate()
             .map(|(at, data_type)| {
@@ -121,25 +97,37 @@ impl CsvFiles {
                 Ok(Field::new(&name, to_arrow(data_type)?, true).with_metadata(described(&name, data_type)))
             })
             .collect::<Result<Vec<_>, SqlError>>()?;
+        let paths = PathColumns::new(properties)?;
+        paths.append_to(&mut fields)?;
+        let files = files
+            .into_iter()
+            .map(|file| Ok(CsvFile { from_path: paths.values(&file)?, file }))
+            .collect::<Result<Vec<_>, SqlError>>()?;
         Ok(Self { files, format, types, schema: Arc::new(Schema::new(fields)) })
     }
 
     /// Reads everything; gives batches to `take` until it says no.
     fn read(&self, projection: &[usize], mut take: impl FnMut(Result<RecordBatch>) -> bool) {
         for file in &self.files {
-            if let Err(error) = self.read_file(file, projection, &mut take) {
-                take(Err(into_query(error)));
-                return;
+            match self.read_file(file, projection, &mut take) {
+                Ok(true) => {}
+                Ok(false) => return,
+                Err(error) => {
+                    take(Err(into_query(error)));
+                    return;
+                }
             }
         }
     }
 
+    /// Reads a file; whether more is wanted.
     fn read_file(
         &self,
-        file: &SourceFile,
+        source: &CsvFile,
         projection: &[usize],
         take: &mut impl FnMut(Result<RecordBatch>) -> bool,
-    ) -> Result<(), SqlError> {
+    ) -> Result<bool, SqlError> {
+        let file = &source.file;
         let mut reader = self.format.open(file)?;
         let mut rows: Vec<StringRecord> = Vec::with_capacity(BATCH_ROWS);
         let mut number = 0u64;
@@ -149,44 +137,62 @@ impl CsvFiles {
             if number <= self.format.skip {
                 continue;
             }
-            if record.len() != self.types.len() {
-                return Err(file.failed(&format!(
-                    "row {number} has {} columns, the first row has {}; check csv.column_separator and \
-                         csv.enclose",
-                    record.len(),
-                    self.types.len()
-                )));
-            }
+            self.check_len(file, number, record.len())?;
             rows.push(record);
             if rows.len() == BATCH_ROWS {
                 let first = number - u64::try_from(rows.len() - 1).unwrap_or(0);
-                if !take(Ok(self.batch(file, &rows, first, projection)?)) {
-                    return Ok(());
+                if !take(Ok(self.batch(source, &rows, first, projection)?)) {
+                    return Ok(false);
                 }
                 rows.clear();
             }
         }
-        if !rows.is_empty() {
-            let first = number - u64::try_from(rows.len() - 1).unwrap_or(0);
-            take(Ok(self.batch(file, &rows, first, projection)?));
+        if rows.is_empty() {
+            return Ok(true);
         }
-        Ok(())
+        let first = number - u64::try_from(rows.len() - 1).unwrap_or(0);
+        Ok(take(Ok(self.batch(source, &rows, first, projection)?)))
+    }
+
+    fn check_len(&self, file: &SourceFile, row: u64, len: usize) -> Result<(), SqlError> {
+        let wanted = self.types.len();
+        if len == wanted || len < wanted && self.format.fills {
+            return Ok(());
+        }
+        let problem = if len < wanted {
+            format!(
+                "row {row} has no column ${}: it has {len} columns, the first rows have {wanted}; check \
+                 csv.column_separator and csv.enclose, or read NULL there with \
+                 \"fill_mismatch_column_with\" = \"null\"",
+                len + 1
+            )
+        } else {
+            format!(
+                "row {row} has {len} columns, the first rows have {wanted}; check csv.column_separator and \
+                 csv.enclose"
+            )
+        };
+        Err(file.failed(&problem))
     }
 
     fn batch(
         &self,
-        file: &SourceFile,
+        source: &CsvFile,
         rows: &[StringRecord],
         first: u64,
         projection: &[usize],
     ) -> Result<RecordBatch, SqlError> {
+        let file = &source.file;
         let columns = projection
             .iter()
             .map(|at| {
+                let Some(data_type) = self.types.get(*at) else {
+                    let value = source.from_path.get(*at - self.types.len()).and_then(Option::as_deref);
+                    return Ok(constant(value, rows.len()));
+                };
                 let texts: StringArray =
-                    rows.iter().map(|row| row.get(*at).filter(|value| *value != "\\N")).collect();
-                let data_type = self.types.get(*at).cloned().unwrap_or_else(DataType::string);
-                parse_column(&texts, &data_type).map_err(|error| {
+                    rows.iter().map(|row| row.get(*at).filter(|value| *value != NULL)).collect();
+                parse_column(&texts, data_type).map_err(|error| {
                     let row = first + u64::try_from(error.row).unwrap_or(0);
                     let reason = error.reason;
                     file.failed(&format!(
@@ -201,6 +207,37 @@ impl CsvFiles {
         let options = RecordBatchOptions::new().with_row_count(Some(rows.len()));
         RecordBatch::try_new_with_options(schema, columns, &options).map_err(|e| file.failed(&e))
     }
+}
+
+/// The types of the columns, by the first rows of the first files.
+fn sampled(
+    files: &[SourceFile],
+    format: &Format,
+    properties: &Properties,
+) -> Result<Vec<DataType>, SqlError> {
+    // Without a row nobody would know how many columns there are.
+    let number = |key: &str, default: u64| {
+        properties.number(key, default).map(|number| usize::try_from(number).unwrap_or(usize::MAX).max(1))
+    };
+    let (most_files, most_rows) =
+        (number("auto_detect_sample_files", 2)?, number("auto_detect_sample_rows", 500)?);
+    let mut columns: Vec<Vec<Option<String>>> = Vec::new();
+    for file in files.iter().take(most_files) {
+        let mut reader = format.open(file)?;
+        let skip = usize::try_from(format.skip).unwrap_or(usize::MAX);
+        for record in reader.records().skip(skip).take(most_rows) {
+            let record = record.map_err(|e| file.failed(&e))?;
+            if columns.len() < record.len() {
+                columns.resize_with(record.len(), Vec::new);
+            }
+            for (column, value) in columns.iter_mut().zip(&record) {
+                column.push((value != NULL).then(|| value.to_owned()));
+            }
+        }
+    }
+    let detect = properties.flag("auto_detect_types", true)?;
+    let of = |column| if detect { detected(column) } else { DataType::string() };
+    Ok(columns.into_iter().map(of).collect())
 }
 
 /// The type that prints every value of the sample as it is written.
@@ -249,7 +286,7 @@ impl TableProvider for CsvTable {
         _filters: &[Expr],
         _limit: Option<usize>,
     ) -> Result<Arc<dyn ExecutionPlan>> {
-        let columns = projection.cloned().unwrap_or_else(|| (0..self.files.types.len()).collect());
+        let columns = projection.cloned().unwrap_or_else(|| (0..self.files.schema.fields().len()).collect());
         let schema = Arc::new(self.files.schema.project(&columns)?);
         let mut builder = RecordBatchReceiverStreamBuilder::new(schema.clone(), 4);
         let (sender, files) = (builder.tx(), self.files.clone());

@@ -13,18 +13,23 @@ use std::path::{Path, PathBuf};
 const MOST_FILES: usize = 100_000;
 
 /// The files of a comma-separated list of locations with wildcards, sorted; a
-/// directory means the files in it. Names that begin with `.` or `_` are
-/// passed by unless they are written out.
+/// directory means the files in it, with `list_recursively` those in the
+/// directories below, too. Names that begin with `.` or `_` are passed by
+/// unless they are written out.
 ///
 /// # Errors
 /// There is none; a store refuses.
 pub(crate) async fn expand(storage: &Storage, properties: &Properties) -> Result<Vec<SourceFile>, SqlError> {
     let locations = properties.require("path")?;
+    let deep = properties.flag("list_recursively", false)?;
     let mut files = Vec::new();
     for location in split_list(locations) {
         match storage.place(location.trim())? {
             Place::Local(path) => {
-                let found = tokio::task::spawn_blocking(move || local(&path));
+                for line in properties.idle_here() {
+                    tracing::warn!("{line}");
+                }
+                let found = tokio::task::spawn_blocking(move || local(&path, deep));
                 let found = found.await.map_err(|error| {
                     SqlError::execute(format!("looking for files was torn down: {error}"))
                 })?;
@@ -46,8 +51,8 @@ pub(crate) async fn expand(storage: &Storage, properties: &Properties) -> Result
     Ok(files)
 }
 
-/// The files of a path of this machine.
-fn local(path: &Path) -> Vec<SourceFile> {
+/// The files of a path of this machine; of a directory all below with `deep`.
+fn local(path: &Path, deep: bool) -> Vec<SourceFile> {
     let mut found = vec![PathBuf::from("/")];
     for part in path.components().skip(1) {
         let pattern = part.as_os_str().to_string_lossy().into_owned();
@@ -55,10 +60,23 @@ fn local(path: &Path) -> Vec<SourceFile> {
     }
     let mut files = Vec::new();
     for path in found {
-        if path.is_dir() {
-            files.extend(list(&path).into_iter().filter_map(local_file));
-        } else {
+        if !path.is_dir() {
             files.extend(local_file(path));
+            continue;
+        }
+        let mut left = vec![path];
+        while let Some(directory) = left.pop() {
+            for path in list(&directory) {
+                // A link may lead back to where it lies.
+                if deep && path.is_dir() && !path.is_symlink() {
+                    left.push(path);
+                } else {
+                    files.extend(local_file(path));
+                }
+            }
+            if files.len() > MOST_FILES {
+                break;
+            }
         }
     }
     files
@@ -90,10 +108,8 @@ async fn stored(
     let fixed = parts.iter().position(|part| has_wildcard(part)).unwrap_or(parts.len().saturating_sub(1));
     let (directory, rest) = parts.split_at(fixed);
     let directory = directory.join("/");
-    let repository = match storage.open(place, &directory, &properties.of_storage()).await {
-        Ok(repository) => repository,
-        Err(error) => return Err(error),
-    };
+    let repository = storage.open(place, &directory, &properties.of_storage()).await?;
+    let deep = properties.flag("list_recursively", false)?;
     let walk = Walk { repository: &repository, shown: shown_root(place, &directory) };
     let mut found = vec![Node { key: None, object: None }];
     for (at, part) in rest.iter().enumerate() {
@@ -103,11 +119,7 @@ async fn stored(
     for node in found {
         match node.object {
             Some(object) => files.push(walk.file(object)),
-            None => {
-                for child in walk.children(node.key.as_ref()).await? {
-                    files.extend(child.object.map(|object| walk.file(object)));
-                }
-            }
+            None => walk.below(node.key, deep, &mut files).await?,
         }
     }
     Ok(files)
@@ -188,6 +200,29 @@ impl Walk<'_> {
             }
         }
         Ok(children)
+    }
+
+    /// Adds the files in a directory; with `deep` those of the directories below.
+    async fn below(
+        &self,
+        directory: Option<Key>,
+        deep: bool,
+        files: &mut Vec<SourceFile>,
+    ) -> Result<(), SqlError> {
+        let mut left = vec![directory];
+        while let Some(directory) = left.pop() {
+            for child in self.children(directory.as_ref()).await? {
+                match child.object {
+                    Some(object) => files.push(self.file(object)),
+                    None if deep => left.push(child.key),
+                    None => {}
+                }
+            }
+            if files.len() > MOST_FILES {
+                break;
+            }
+        }
+        Ok(())
     }
 
     fn file(&self, object: ObjectMeta) -> SourceFile {

@@ -5,7 +5,8 @@ use super::super::storage::Storage;
 use super::super::value::types::{described, from_arrow, to_arrow};
 use super::csv::{CsvFiles, CsvTable};
 use super::path::expand;
-use super::properties::Properties;
+use super::path_columns::{Output, PathColumns, PathColumnsExec, Piece};
+use super::properties::{Direction, Properties};
 use super::source::{ParquetSource, ParquetSources, Source, SourceFile};
 use arrow::array::{ArrayRef, BooleanArray, Int64Array, RecordBatch, StringArray, TimestampMicrosecondArray};
 use arrow::datatypes::{DataType as ArrowType, Field, Schema, SchemaRef};
@@ -34,12 +35,24 @@ pub(crate) async fn table(
     pairs: &[(String, String)],
 ) -> Result<Arc<dyn TableProvider>, SqlError> {
     let properties = Properties::new(pairs);
+    properties.check(Direction::Reading)?;
+    let list_only = properties.flag("list_files_only", false)?;
+    if properties.flag("list_recursively", false)? && !list_only {
+        return Err(SqlError::analyze(
+            "\"list_recursively\" works with \"list_files_only\" = \"true\" only; to read files of \
+             directories below, use wildcards in \"path\"",
+        ));
+    }
+    // Parquet does without these, but not with nonsense in them.
+    properties.number("auto_detect_sample_files", 0)?;
+    properties.number("auto_detect_sample_rows", 0)?;
+    properties.flag("auto_detect_types", true)?;
     let files = expand(storage, &properties).await?;
-    if properties.flag("list_files_only", false)? {
+    if list_only {
         return listing(&files);
     }
     match properties.require("format")?.to_ascii_lowercase().as_str() {
-        "parquet" => Ok(Arc::new(ParquetFiles::open(files).await?)),
+        "parquet" => Ok(Arc::new(ParquetFiles::open(files, &properties).await?)),
         "csv" => {
             let open = move || CsvFiles::open(files, &properties);
             let files = tokio::task::spawn_blocking(open)
@@ -88,54 +101,112 @@ fn read_type(arrow: &ArrowType) -> ArrowType {
 #[derive(Debug)]
 struct ParquetFiles {
     files: Vec<ScanFile>,
+    /// For each file, the values of the columns that are taken from its path;
+    /// empty when none are.
+    from_paths: Vec<Vec<Option<String>>>,
     /// Opens them, where some lie in a store.
     sources: Option<Arc<dyn ParquetFileReaderFactory>>,
     /// Names as in the files.
     stored: SchemaRef,
-    /// Names in lower case.
+    /// Names in lower case; the columns of the path behind those of the files.
     schema: SchemaRef,
 }
 
 impl ParquetFiles {
-    async fn open(files: Vec<SourceFile>) -> Result<Self, SqlError> {
-        let mut fields: Vec<Field> = Vec::new();
+    async fn open(files: Vec<SourceFile>, properties: &Properties) -> Result<Self, SqlError> {
+        let (fills, paths) = (properties.fills_mismatch()?, PathColumns::new(properties)?);
         let footers = futures::stream::iter(&files).map(footer).buffered(FOOTERS_AT_ONCE);
         let footers: Vec<SchemaRef> = footers.try_collect().await?;
-        for (file, schema) in files.iter().zip(footers) {
-            for field in schema.fields() {
-                let data_type = read_type(field.data_type());
-                match fields.iter_mut().find(|f| f.name().eq_ignore_ascii_case(field.name())) {
-                    None => fields.push(Field::new(field.name(), data_type, true)),
-                    Some(known) if *known.data_type() == data_type => {}
-                    Some(known) => {
-                        let wider = wider(known.data_type(), &data_type).ok_or_else(|| {
-                            SqlError::analyze(format!(
-                                "column '{}' is {} in one file and {} in {}; read them one by one",
-                                field.name(),
-                                from_arrow(known.data_type()),
-                                from_arrow(&data_type),
-                                file.shown
-                            ))
-                        })?;
-                        *known = known.clone().with_data_type(wider);
-                    }
-                }
-            }
+        let mut fields: Vec<Field> = Vec::new();
+        for (file, schema) in files.iter().zip(&footers) {
+            unite(&mut fields, file, schema)?;
         }
-        let (files, sources) = scans(files)?;
-        let seen: Vec<Field> = fields
+        if !fills {
+            files.iter().zip(&footers).try_for_each(|(file, schema)| require_all(&fields, file, schema))?;
+        }
+        let mut seen: Vec<Field> = fields
             .iter()
             .map(|field| {
                 Field::new(field.name().to_ascii_lowercase(), field.data_type().clone(), true)
                     .with_metadata(described(field.name(), &from_arrow(field.data_type())))
             })
             .collect();
+        paths.append_to(&mut seen)?;
+        let from_paths = match paths.is_empty() {
+            true => Vec::new(),
+            false => files.iter().map(|file| paths.values(file)).collect::<Result<_, SqlError>>()?,
+        };
+        let (files, sources) = scans(files)?;
         Ok(Self {
             files,
+            from_paths,
             sources,
             stored: Arc::new(Schema::new(fields)),
             schema: Arc::new(Schema::new(seen)),
         })
+    }
+
+    /// What the scans of these columns have in common.
+    fn shape(&self, columns: Vec<usize>) -> Result<ScanShape> {
+        Ok(ScanShape {
+            stored: self.stored.clone(),
+            output: (0..columns.len()).collect(),
+            schema: Arc::new(self.schema.project(&columns)?),
+            columns,
+            pruning: None,
+            reading: Reading::Concatenated,
+            held: None,
+            sources: self.sources.clone(),
+        })
+    }
+}
+
+/// Adds the columns of one file to those of the files before it.
+fn unite(fields: &mut Vec<Field>, file: &SourceFile, schema: &Schema) -> Result<(), SqlError> {
+    for field in schema.fields() {
+        let (name, data_type) = (field.name(), read_type(field.data_type()));
+        let Some(known) = fields.iter_mut().find(|f| f.name().eq_ignore_ascii_case(name)) else {
+            fields.push(Field::new(name, data_type, true));
+            continue;
+        };
+        if known.name() != name {
+            // A scan knows columns by their exact name, and would read NULL.
+            return Err(SqlError::analyze(format!(
+                "column '{}' is called '{name}' in {}; read the files one by one",
+                known.name(),
+                file.shown
+            )));
+        }
+        if *known.data_type() == data_type {
+            continue;
+        }
+        let wider = wider(known.data_type(), &data_type).ok_or_else(|| {
+            SqlError::analyze(format!(
+                "column '{name}' is {} in one file and {} in {}; read them one by one",
+                from_arrow(known.data_type()),
+                from_arrow(&data_type),
+                file.shown
+            ))
+        })?;
+        *known = known.clone().with_data_type(wider);
+    }
+    Ok(())
+}
+
+/// Refuses a file that lacks a column which others have.
+fn require_all(fields: &[Field], file: &SourceFile, schema: &Schema) -> Result<(), SqlError> {
+    if schema.fields().len() == fields.len() {
+        return Ok(());
+    }
+    let lacks = |field: &&Field| !schema.fields().iter().any(|f| f.name() == field.name());
+    match fields.iter().find(lacks) {
+        None => Ok(()),
+        Some(field) => Err(SqlError::analyze(format!(
+            "{} has no column '{}', which other files have; to read NULL there, set \
+             \"fill_mismatch_column_with\" = \"null\"",
+            file.shown,
+            field.name()
+        ))),
     }
 }
 
@@ -209,18 +280,27 @@ impl TableProvider for ParquetFiles {
         _limit: Option<usize>,
     ) -> Result<Arc<dyn ExecutionPlan>> {
         let columns = projection.cloned().unwrap_or_else(|| (0..self.schema.fields().len()).collect());
-        let shape = ScanShape {
-            stored: self.stored.clone(),
-            output: (0..columns.len()).collect(),
-            schema: Arc::new(self.schema.project(&columns)?),
-            columns,
-            pruning: None,
-            reading: Reading::Concatenated,
-            held: None,
-            sources: self.sources.clone(),
-        };
-        let pieces = self.files.iter().map(|file| vec![file.clone()]).collect();
         let parallel = state.config().target_partitions();
-        Ok(Arc::new(TableScanExec::new("FILES".into(), shape, pieces, parallel)))
+        if self.from_paths.is_empty() {
+            let pieces = self.files.iter().map(|file| vec![file.clone()]).collect();
+            return Ok(Arc::new(TableScanExec::new("FILES".into(), self.shape(columns)?, pieces, parallel)));
+        }
+        let schema = Arc::new(self.schema.project(&columns)?);
+        let own = self.stored.fields().len();
+        let (mut read, mut output) = (Vec::new(), Vec::with_capacity(columns.len()));
+        for at in columns {
+            output.push(match at.checked_sub(own) {
+                Some(at) => Output::Path(at),
+                None => Output::Read(read.len()),
+            });
+            read.extend((at < own).then_some(at));
+        }
+        let shape = self.shape(read)?;
+        let piece = |(file, values): (&ScanFile, &Vec<Option<String>>)| Piece {
+            scan: Arc::new(TableScanExec::new("FILES".into(), shape.clone(), vec![vec![file.clone()]], 1)),
+            values: values.clone(),
+        };
+        let pieces = self.files.iter().zip(&self.from_paths).map(piece).collect();
+        Ok(Arc::new(PathColumnsExec::new(pieces, output, schema, parallel)))
     }
 }

@@ -4,7 +4,7 @@ use rockhold_core::{RepositoryFactory, Rows};
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
 
-async fn with_store() -> (Bench, Arc<MemoryStore>) {
+pub(crate) async fn with_store() -> (Bench, Arc<MemoryStore>) {
     let mut bench = Bench::new().await;
     let store = Arc::new(MemoryStore::default());
     bench.session = bench.session.clone().storage([store.clone() as Arc<dyn RepositoryFactory>]);

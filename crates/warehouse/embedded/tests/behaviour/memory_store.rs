@@ -1,13 +1,15 @@
 //! A storage vendor of one test: `mem://`, in memory.
 
 use async_trait::async_trait;
+use bytes::Bytes;
 use rockhold_core::{
-    Capabilities, CreateRequest, Error, GetRequest, Key, ListPage, ListRequest, MemoryRepository, ObjectMeta,
-    ObjectReader, ObjectWriter, OpenRepository, OpenedRepository, PutRequest, Repository, RepositoryFactory,
-    RepositoryInfo, Result, WriteMode,
+    Capabilities, CreateRequest, Error, ErrorKind, GetRequest, Key, ListPage, ListRequest, MemoryRepository,
+    ObjectMeta, ObjectReader, ObjectWriter, OpenRepository, OpenedRepository, PutRequest, Repository,
+    RepositoryFactory, RepositoryInfo, Result, WriteMode,
 };
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU32, AtomicU64, Ordering::SeqCst};
 use std::sync::{Arc, Mutex};
+use std::time::Duration;
 
 /// Opens locations below `mem://bucket` and keeps what it was asked.
 #[derive(Debug, Default)]
@@ -17,6 +19,40 @@ pub(crate) struct MemoryStore {
     pub(crate) read: Arc<AtomicU64>,
     /// Locations and names of properties, as they were given.
     pub(crate) opened: Mutex<Vec<(String, Vec<String>)>>,
+    /// Whether what is missing might be created, each time.
+    pub(crate) creating: Mutex<Vec<bool>>,
+    pub(crate) writers: Arc<Writers>,
+}
+
+/// What a test wants of the objects that are written in parts, and what became
+/// of them. A part takes 20 ms.
+#[derive(Debug)]
+pub(crate) struct Writers {
+    /// The longest part that the store takes.
+    pub(crate) longest_part: AtomicU64,
+    pub(crate) parallel_parts: AtomicBool,
+    /// The number of the part that fails.
+    pub(crate) failing_part: AtomicU32,
+    pub(crate) failing_abort: AtomicBool,
+    under_way: AtomicU64,
+    /// The most parts that were under way at a time.
+    pub(crate) most: AtomicU64,
+    /// Objects that were given up; none while a part of one was under way.
+    pub(crate) aborted: AtomicU64,
+}
+
+impl Default for Writers {
+    fn default() -> Self {
+        Self {
+            longest_part: AtomicU64::new(1 << 30),
+            parallel_parts: AtomicBool::new(true),
+            failing_part: AtomicU32::new(u32::MAX),
+            failing_abort: AtomicBool::default(),
+            under_way: AtomicU64::default(),
+            most: AtomicU64::default(),
+            aborted: AtomicU64::default(),
+        }
+    }
 }
 
 impl MemoryStore {
@@ -28,6 +64,11 @@ impl MemoryStore {
     pub(crate) async fn put(&self, key: &str, bytes: &str) {
         let request = PutRequest::new(Key::new(key).unwrap(), bytes.to_owned()).mode(WriteMode::Overwrite);
         self.bucket.put(request).await.unwrap();
+    }
+
+    /// Keys of objects that are neither complete nor given up.
+    pub(crate) fn unfinished(&self) -> Vec<Key> {
+        self.bucket.staged()
     }
 
     pub(crate) async fn len(&self, key: &str) -> u64 {
@@ -44,16 +85,17 @@ impl RepositoryFactory for MemoryStore {
     async fn open(&self, request: OpenRepository) -> Result<OpenedRepository> {
         let names = request.properties.keys().chain(request.secrets.keys()).cloned().collect();
         self.opened.lock().unwrap().push((request.location.clone(), names));
+        self.creating.lock().unwrap().push(request.create);
         let path = request.location.strip_prefix("mem://bucket").unwrap_or_default().trim_matches('/');
         if request.secrets.get("mem.secret").is_some_and(|secret| secret.expose() == "wrong") {
-            return Err(Error::new(
-                rockhold_core::ErrorKind::Unauthenticated,
-                "the secret is not the right one",
-            ));
+            return Err(Error::new(ErrorKind::Unauthenticated, "the secret is not the right one"));
         }
         let root = if path.is_empty() { None } else { Some(Key::new(path)?) };
-        let repository = Arc::new(Below { root, bucket: self.bucket.clone(), read: self.read.clone() });
-        Ok(OpenedRepository { repository, warnings: Vec::new() })
+        let idle = request.properties.keys().filter(|name| *name != "mem.user");
+        let warnings = idle.map(|name| format!("the property {name} has no effect")).collect();
+        let (bucket, read, writers) = (self.bucket.clone(), self.read.clone(), self.writers.clone());
+        let repository = Arc::new(Below { root, bucket, read, writers });
+        Ok(OpenedRepository { repository, warnings })
     }
 }
 
@@ -63,6 +105,7 @@ struct Below {
     root: Option<Key>,
     bucket: Arc<MemoryRepository>,
     read: Arc<AtomicU64>,
+    writers: Arc<Writers>,
 }
 
 impl Below {
@@ -93,7 +136,11 @@ impl Repository for Below {
     }
 
     fn capabilities(&self) -> Capabilities {
-        self.bucket.capabilities()
+        let mut capabilities = self.bucket.capabilities();
+        capabilities.part_len.1 = self.writers.longest_part.load(SeqCst);
+        capabilities.max_put = capabilities.max_put.min(capabilities.part_len.1);
+        capabilities.parallel_parts = self.writers.parallel_parts.load(SeqCst);
+        capabilities
     }
 
     async fn head(&self, key: &Key) -> Result<ObjectMeta> {
@@ -103,7 +150,7 @@ impl Repository for Below {
     async fn get(&self, mut request: GetRequest) -> Result<ObjectReader> {
         request.key = self.inner(&request.key);
         let mut reader = self.bucket.get(request).await?;
-        self.read.fetch_add(reader.range.end - reader.range.start, Ordering::Relaxed);
+        self.read.fetch_add(reader.range.end - reader.range.start, SeqCst);
         reader.meta = self.meta(reader.meta);
         Ok(reader)
     }
@@ -115,7 +162,8 @@ impl Repository for Below {
 
     async fn create(&self, mut request: CreateRequest) -> Result<Box<dyn ObjectWriter>> {
         request.key = self.inner(&request.key);
-        self.bucket.create(request).await
+        let inner = self.bucket.create(request).await?;
+        Ok(Box::new(Watched { inner, writers: self.writers.clone() }))
     }
 
     async fn list(&self, mut request: ListRequest) -> Result<ListPage> {
@@ -139,5 +187,43 @@ impl Repository for Below {
 
     async fn barrier(&self) -> Result<()> {
         self.bucket.barrier().await
+    }
+}
+
+/// An object in parts that is watched.
+struct Watched {
+    inner: Box<dyn ObjectWriter>,
+    writers: Arc<Writers>,
+}
+
+#[async_trait]
+impl ObjectWriter for Watched {
+    async fn write_part(&self, number: u32, bytes: Bytes) -> Result<()> {
+        let writers = &self.writers;
+        let under_way = writers.under_way.fetch_add(1, SeqCst) + 1;
+        writers.most.fetch_max(under_way, SeqCst);
+        tokio::time::sleep(Duration::from_millis(20)).await;
+        let written = match writers.failing_part.load(SeqCst) {
+            failing if failing == number => Err(Error::new(ErrorKind::Unavailable, "the part was lost")),
+            _ => self.inner.write_part(number, bytes).await,
+        };
+        writers.under_way.fetch_sub(1, SeqCst);
+        written
+    }
+
+    async fn commit(&self) -> Result<ObjectMeta> {
+        self.inner.commit().await
+    }
+
+    async fn abort(self: Box<Self>) -> Result<()> {
+        // Long enough to be missed by who does not wait for it.
+        tokio::time::sleep(Duration::from_millis(50)).await;
+        assert_eq!(self.writers.under_way.load(SeqCst), 0);
+        self.inner.abort().await?;
+        self.writers.aborted.fetch_add(1, SeqCst);
+        match self.writers.failing_abort.load(SeqCst) {
+            true => Err(Error::new(ErrorKind::Unavailable, "the abort was lost")),
+            false => Ok(()),
+        }
     }
 }
