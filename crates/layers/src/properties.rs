@@ -55,12 +55,15 @@ impl Limits {
     }
 }
 
-/// The property that is written like `key` but for case and separators.
+/// The property that is written like `key` but for case and separators, or
+/// with up to two slips.
 fn nearly(key: &str) -> Option<&'static str> {
     let letters = |text: &str| {
         text.chars().filter(char::is_ascii_alphanumeric).collect::<String>().to_ascii_lowercase()
     };
-    KEYS.into_iter().find(|known| *known != key && letters(known) == letters(key))
+    KEYS.into_iter().find(|known| {
+        *known != key && (letters(known) == letters(key) || strsim::osa_distance(known, key) <= 2)
+    })
 }
 
 fn invalid(property: &str, text: &str, why: &str) -> Error {
@@ -178,5 +181,9 @@ mod tests {
             said("max-upload-Rate", "1 MB/s"),
             "unknown property \"max-upload-Rate\": write \"max_upload_rate\""
         );
+        for slip in ["max_uplod_rate", "max_uplaod_rate", "max_upload_rates"] {
+            let expected = format!("unknown property \"{slip}\": write \"max_upload_rate\"");
+            assert_eq!(said(slip, "1 MB/s"), expected);
+        }
     }
 }

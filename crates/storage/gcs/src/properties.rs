@@ -101,23 +101,8 @@ fn account(owned: &impl Fn(&str) -> Option<String>) -> Result<Option<GcsCredenti
 /// or with up to two letters wrong.
 fn nearest(name: &str) -> Option<&'static str> {
     let lower = name.to_ascii_lowercase().replace('-', "_");
-    let close = |known: &&&str| distance(&lower, known) <= 2;
+    let close = |known: &&&str| strsim::osa_distance(&lower, known) <= 2;
     KNOWN.iter().find(|known| **known == lower).or_else(|| KNOWN.iter().find(close)).copied()
-}
-
-/// How many letters to insert, delete or exchange (Levenshtein).
-fn distance(one: &str, other: &str) -> usize {
-    let other: Vec<char> = other.chars().collect();
-    let mut row: Vec<usize> = (0..=other.len()).collect();
-    for (i, a) in one.chars().enumerate() {
-        let mut diagonal = std::mem::replace(&mut row[0], i + 1);
-        for (j, b) in other.iter().enumerate() {
-            let exchanged = diagonal + usize::from(a != *b);
-            diagonal = row[j + 1];
-            row[j + 1] = exchanged.min(diagonal + 1).min(row[j] + 1);
-        }
-    }
-    row[other.len()]
 }
 
 #[cfg(test)]
@@ -195,12 +180,5 @@ mod tests {
         let (_, warnings) = read(&request(&strangers)).unwrap();
         assert_eq!(warnings.len(), 3);
         assert!(!warnings.concat().contains("hunter2"));
-    }
-
-    #[test]
-    fn distance_counts_letters() {
-        assert_eq!(distance("kitten", "sitting"), 3);
-        assert_eq!(distance("", "abc"), 3);
-        assert_eq!(distance("abc", "abc"), 0);
     }
 }

@@ -179,26 +179,7 @@ fn is_near(name: &str, known: &str) -> bool {
     let (name, known) = (name.to_ascii_lowercase(), known.to_ascii_lowercase());
     let joined = |text: &str| text.replace(['-', '_'], "");
     let most = if known.len() < 12 { 1 } else { 2 };
-    distance(&name, &known) <= most || joined(&name) == joined(&known)
-}
-
-/// The number of letters to insert, take away or exchange.
-fn distance(a: &str, b: &str) -> usize {
-    if a.len().abs_diff(b.len()) > 2 {
-        return usize::MAX;
-    }
-    let b: Vec<char> = b.chars().collect();
-    let mut row: Vec<usize> = (0..=b.len()).collect();
-    for (i, x) in a.chars().enumerate() {
-        let mut diagonal = row[0];
-        row[0] = i + 1;
-        for (j, y) in b.iter().enumerate() {
-            let exchanged = diagonal + usize::from(x != *y);
-            diagonal = row[j + 1];
-            row[j + 1] = exchanged.min(row[j] + 1).min(diagonal + 1);
-        }
-    }
-    row[b.len()]
+    strsim::osa_distance(&name, &known) <= most || joined(&name) == joined(&known)
 }
 
 #[cfg(test)]

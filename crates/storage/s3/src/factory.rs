@@ -92,13 +92,21 @@ impl S3Factory {
             Some(endpoint) if !endpoint.is_amazon() => Dialect::s3("the server", NAMES),
             _ => Dialect::s3("Amazon S3", NAMES),
         };
+        let path_style = given.flag(PATH_STYLE)?;
+        if let Some(endpoint) =
+            endpoint.as_ref().filter(|e| path_style == Some(false) && e.wants_path_style())
+        {
+            given.warn(format!(
+                "{PATH_STYLE} = false has no effect: a bucket cannot stand before the host of {endpoint}"
+            ));
+        }
         let credentials = credentials(&mut given)?;
         let mut config = S3Config::new(location, credentials, dialect);
         let by_host = endpoint.as_ref().and_then(Endpoint::amazon_region).map(str::to_owned);
         let google = endpoint.as_ref().is_some_and(Endpoint::is_google).then(|| "auto".to_owned());
         config.region = given.text(REGION)?.or(by_host).or(google);
         config.endpoint = endpoint;
-        config.path_style = given.flag(PATH_STYLE)?.filter(|on| *on);
+        config.path_style = path_style.filter(|on| *on);
         config.ca_file = given.text(CA_FILE)?.map(PathBuf::from);
         config.network = self.network.clone();
         Ok((config, given.into_warnings()))
@@ -232,7 +240,16 @@ mod tests {
             (text("https://s3.example.com"), None, true)
         );
         // Without the property, and with `false` as some clients always write, the rule decides.
-        assert!(facts(&[(ENDPOINT, "10.0.0.1:9000"), (PATH_STYLE, "false")]).2);
+        let given = [(ENDPOINT, "10.0.0.1:9000"), (PATH_STYLE, "false")];
+        assert!(facts(&given).2);
+        assert_eq!(
+            with(&given).1,
+            [
+                "aws.s3.enable_path_style_access = false has no effect: a bucket cannot stand before the host of \
+              https://10.0.0.1:9000"
+            ]
+        );
+        assert!(with(&given[1..]).1.is_empty());
     }
 
     #[test]

@@ -2,7 +2,8 @@
 //! linked vendors.
 
 use rockhold_core::{
-    Key, OpenRepository, OpenedRepository, RepositoryFactory, SharedRepository, is_secret_property,
+    Error, ErrorKind, Key, OpenRepository, OpenedRepository, RepositoryFactory, SharedRepository,
+    is_secret_property,
 };
 use rockhold_sql::SqlError;
 use std::collections::BTreeMap;
@@ -93,7 +94,8 @@ impl Storage {
         directory: &str,
         properties: &[(String, String)],
     ) -> Result<SharedRepository, SqlError> {
-        let opened = self.opened(place, directory, properties, false).await?;
+        let (factory, request) = self.request(place, directory, properties)?;
+        let opened = factory.open(request).await.map_err(refused)?;
         for warning in opened.warnings {
             tracing::warn!(location = %place.root, "{warning}");
         }
@@ -111,21 +113,28 @@ impl Storage {
         directory: &str,
         properties: &[(String, String)],
     ) -> Result<OpenedRepository, SqlError> {
-        self.opened(place, directory, properties, true).await
+        let (factory, request) = self.request(place, directory, properties)?;
+        // Only what is missing is asked to be made: vendors take that for the
+        // beginning of a repository, and warn of what would destroy snapshots.
+        match factory.open(request.clone()).await {
+            Err(error) if error.kind() == ErrorKind::NotFound => {
+                factory.open(request.create(true)).await.map_err(refused)
+            }
+            opened => opened.map_err(refused),
+        }
     }
 
-    async fn opened(
+    fn request(
         &self,
         place: &Stored,
         directory: &str,
         properties: &[(String, String)],
-        create: bool,
-    ) -> Result<OpenedRepository, SqlError> {
+    ) -> Result<(&Arc<dyn RepositoryFactory>, OpenRepository), SqlError> {
         let mut location = place.root.clone();
         if !directory.is_empty() {
             location = format!("{location}/{directory}");
         }
-        let mut request = OpenRepository::new(location + &place.query).create(create);
+        let mut request = OpenRepository::new(location + &place.query);
         for (name, value) in properties {
             if is_secret_property(name) {
                 request.secrets.insert(name.clone(), value.as_str().into());
@@ -138,8 +147,12 @@ impl Storage {
             .0
             .get(&scheme)
             .ok_or_else(|| SqlError::analyze(format!("there is no {scheme}:// in this build")))?;
-        factory.open(request).await.map_err(|error| SqlError::analyze(error.to_string()))
+        Ok((factory, request))
     }
+}
+
+fn refused(error: Error) -> SqlError {
+    SqlError::analyze(error.to_string())
 }
 
 impl Stored {

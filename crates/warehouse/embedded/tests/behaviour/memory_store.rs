@@ -90,6 +90,10 @@ impl RepositoryFactory for MemoryStore {
         if request.secrets.get("mem.secret").is_some_and(|secret| secret.expose() == "wrong") {
             return Err(Error::new(ErrorKind::Unauthenticated, "the secret is not the right one"));
         }
+        // As where directories are real ones.
+        if path.starts_with("missing") && !request.create {
+            return Err(Error::not_found("no such directory").during("open").at(&request.location));
+        }
         let root = if path.is_empty() { None } else { Some(Key::new(path)?) };
         let idle = request.properties.keys().filter(|name| *name != "mem.user");
         let warnings = idle.map(|name| format!("the property {name} has no effect")).collect();
