@@ -14,6 +14,8 @@ mod external_catalogs;
 mod files;
 #[path = "behaviour/files_in_stores.rs"]
 mod files_in_stores;
+#[path = "behaviour/files_physical.rs"]
+mod files_physical;
 #[path = "behaviour/files_properties.rs"]
 mod files_properties;
 #[path = "behaviour/files_unloaded.rs"]

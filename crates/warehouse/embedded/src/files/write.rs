@@ -19,7 +19,7 @@ use arrow::array::RecordBatch;
 use arrow::datatypes::{DataType as ArrowType, Field, Schema};
 use datafusion::execution::SendableRecordBatchStream;
 use futures::StreamExt;
-use parquet::basic::{Compression, ZstdLevel};
+use parquet::basic::{Compression, GzipLevel, ZstdLevel};
 use rockhold_core::{Capabilities, Outcome};
 use rockhold_sql::SqlError;
 use rockhold_sql::ast::{Insert, PropertyList};
@@ -258,9 +258,10 @@ fn compression(name: &str) -> Result<Compression, SqlError> {
         "snappy" => Compression::SNAPPY,
         "zstd" => Compression::ZSTD(ZstdLevel::try_new(3).map_err(level)?),
         "lz4" => Compression::LZ4_RAW,
+        "gzip" => Compression::GZIP(GzipLevel::default()),
         other => {
             return Err(SqlError::analyze(format!(
-                "\"compression\" = \"{other}\": use uncompressed, snappy, zstd or lz4"
+                "\"compression\" = \"{other}\": use uncompressed, gzip, snappy, zstd or lz4"
             )));
         }
     })
