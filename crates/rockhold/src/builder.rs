@@ -4,7 +4,7 @@ use crate::layered::Layered;
 use crate::{Session, object_types};
 use rockhold_core::{JobRecord, RepositoryFactory, Result, Secret};
 use rockhold_engine::{Engine, EngineBuilder, EngineConfig, JobHandle};
-use rockhold_layers::Layers;
+use rockhold_layers::{Layers, Metrics};
 use rockhold_sql::SqlError;
 use rockhold_warehouse_store::{ImportedKeys, OpenOptions, Store};
 use std::path::{Path, PathBuf};
@@ -26,6 +26,7 @@ pub struct RockholdBuilder {
     dir: PathBuf,
     options: OpenOptions,
     config: EngineConfig,
+    metrics: Option<Metrics>,
     storage: Vec<Arc<dyn RepositoryFactory>>,
 }
 
@@ -36,6 +37,7 @@ impl Rockhold {
             dir: dir.as_ref().to_owned(),
             options: OpenOptions::create(),
             config: EngineConfig::default(),
+            metrics: None,
             storage: Vec::new(),
         }
     }
@@ -133,6 +135,14 @@ impl RockholdBuilder {
         self
     }
 
+    /// Measures every call to the repositories of BACKUP and RESTORE, as the
+    /// jobs see it: with its repeats and waits.
+    #[must_use]
+    pub fn metrics(mut self, metrics: Metrics) -> Self {
+        self.metrics = Some(metrics);
+        self
+    }
+
     /// Adds a storage vendor that is not built in.
     #[must_use]
     pub fn storage(mut self, factory: Arc<dyn RepositoryFactory>) -> Self {
@@ -152,10 +162,11 @@ impl RockholdBuilder {
             options.kinds.register(codec.descriptor().clone())?;
         }
         let store = Store::open(&dir, options).await?;
+        let layers = self.metrics.into_iter().fold(Layers::standard(), Layers::metrics);
         let mut builder = EngineBuilder::new(Arc::new(store.clone()), Arc::new(store.clone()))
             .config(self.config)
-            .layer(|repository, limiter| {
-                limiter.into_iter().fold(Layers::standard(), Layers::limit).around(repository)
+            .layer(move |repository, limiter| {
+                limiter.into_iter().fold(layers.clone(), Layers::limit).around(repository)
             });
         for (codec, writer) in types {
             builder = builder.object_type(codec, writer)?;

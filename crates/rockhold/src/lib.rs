@@ -33,6 +33,7 @@ pub use rockhold_core::{Error, JobRecord, JsonShape, Outcome, ResultColumn, Row,
 pub use rockhold_engine::{
     Engine, EngineBuilder, EngineConfig, JobDetail, JobHandle, ProgressCounts, RepositoryCheck, job_status,
 };
+pub use rockhold_layers::{Metrics, Operation, OperationMetrics};
 pub use rockhold_sql::SqlError;
 pub use rockhold_warehouse_store::ImportedKeys;
 pub use session::{Executed, Session, is_locked, sql_error};

@@ -5,6 +5,7 @@
 mod guide;
 mod main_job;
 mod materialized_views;
+mod metrics;
 mod objects;
 mod recorded_errors;
 mod restore_rules;
