@@ -14,7 +14,7 @@ import duckdb
 # large: 128 partitions; a row has 32 random BIGINT (256 bytes), which stay as long, and
 # 256 bytes of text that Parquet compresses to nearly nothing: 20 MiB a partition as
 # stored, a little more than its random bytes. long: the rows of 50 of these in each
-partition. small: 200 short rows a partition.
+# partition. small: 200 short rows a partition.
 LARGE_ROWS, LARGE_RANDOM, LONG_TIMES = 65_536, 32, 50
 SMALL_ROWS, SMALL_AT_ONCE = 200, 100
 

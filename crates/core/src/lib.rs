@@ -31,6 +31,7 @@ mod partition_writer;
 mod repository;
 mod rows;
 mod secret;
+mod slip;
 mod snapshot;
 mod state;
 mod warehouse;
@@ -53,6 +54,7 @@ pub use repository::{
 };
 pub use rows::{JsonShape, Outcome, ResultColumn, Row, Rows};
 pub use secret::{Secret, is_secret_property};
+pub use slip::is_slip;
 pub use snapshot::{PartitionSource, RestoreSink, SnapshotSink, SnapshotWriter};
 pub use state::{JobKind, JobRecord, RepositoryRecord, SharedState, StateStore};
 pub use warehouse::{

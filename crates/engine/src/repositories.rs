@@ -124,8 +124,10 @@ impl Engine {
 
     /// A repository of StarRocks's own beside ours is worth a remark.
     async fn native_beside(&self, request: &OpenRepository, name: &str) -> Option<String> {
-        let beside = self.open_store(&request.clone().create(false)).await.ok()?;
-        let listed = beside.repository.list(ListRequest::default().children_only());
+        let listed = async {
+            let beside = self.open_store(&request.clone().create(false)).await?;
+            beside.repository.list(ListRequest::default().children_only()).await
+        };
         let page = tokio::time::timeout(BESIDE, listed).await.ok()?.ok()?;
         let native = [format!("__starrocks_repository_{name}"), format!("__palo_repository_{name}")];
         let found = page.prefixes.iter().find(|key| native.iter().any(|n| key.as_str() == n))?;

@@ -1,7 +1,7 @@
 //! The limits of a repository as its properties give them.
 
 use crate::Limits;
-use rockhold_core::{Error, Result};
+use rockhold_core::{Error, Result, is_slip};
 use std::collections::BTreeMap;
 
 /// Bytes per second that are sent, such as `100 MB/s`.
@@ -55,15 +55,9 @@ impl Limits {
     }
 }
 
-/// The property that is written like `key` but for case and separators, or
-/// with up to two slips.
+/// The property that was meant by a key that is almost one.
 fn nearly(key: &str) -> Option<&'static str> {
-    let letters = |text: &str| {
-        text.chars().filter(char::is_ascii_alphanumeric).collect::<String>().to_ascii_lowercase()
-    };
-    KEYS.into_iter().find(|known| {
-        *known != key && (letters(known) == letters(key) || strsim::osa_distance(known, key) <= 2)
-    })
+    KEYS.into_iter().find(|known| is_slip(key, known))
 }
 
 fn invalid(property: &str, text: &str, why: &str) -> Error {

@@ -59,10 +59,13 @@ async fn finish(running: RunningJob, job: &BackupJob) {
     places.extend(job.claim.adopts().iter().flat_map(|dead| [data_prefix(*dead), meta_prefix(*dead)]));
     if !places.is_empty() {
         let discard = async {
+            let mut discarded = Ok(());
             for place in places {
-                job.opened.repository.discard_staged(&place?).await?;
+                let tried = async { job.opened.repository.discard_staged(&place?).await };
+                // Nobody else knows the others.
+                discarded = discarded.and(tried.await.map(drop));
             }
-            Ok::<_, Error>(())
+            discarded
         };
         // The snapshot is there: its user does not wait long for a store that has gone.
         let discarded = tokio::time::timeout(DISCARD, discard).await;

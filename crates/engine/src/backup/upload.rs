@@ -129,7 +129,9 @@ impl Upload<'_> {
         part_len: u64,
     ) -> Result<(Digest, Vec<Digest>)> {
         let size = usize::try_from(part_len).map_err(|_| Error::internal("a part is too long for memory"))?;
-        let at_once = self.repository.capabilities().parallel_parts;
+        // Parts of a file that is too long for the usual ones do not fit a worker's buffer.
+        let fits = part_len <= (self.part_len as u64).saturating_mul(2);
+        let at_once = fits && self.repository.capabilities().parallel_parts;
         let reader = FileReader::open(path, len)?;
         let (mut reader, mut bytes) = self.cancel.run(read_next(reader, size)).await?;
         let mut sending = FuturesUnordered::new();

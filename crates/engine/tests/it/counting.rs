@@ -81,7 +81,7 @@ impl Gauge {
 pub(crate) struct Gauges {
     pub(crate) pins: Gauge,
     pub(crate) releases: Gauge,
-    /// Calls that write data files.
+    /// Calls that write data files or parts of them.
     pub(crate) uploads: Gauge,
     /// Calls that read data files, up to their first byte.
     pub(crate) downloads: Gauge,
@@ -217,7 +217,7 @@ impl Repository for CountingRepository {
         }
     }
     async fn create(&self, request: CreateRequest) -> Result<Box<dyn ObjectWriter>> {
-        let inner = self.gauges.uploads.hold(60, self.inner.create(request)).await?;
+        let inner = self.inner.create(request).await?;
         Ok(Box::new(CountingWriter { inner, gauges: self.gauges.clone() }))
     }
     async fn list(&self, request: ListRequest) -> Result<ListPage> {

@@ -1,7 +1,8 @@
 //! A sample of what a store does wrong, on real servers: MinIO, HDFS, and a
 //! stand-in for Cloud Storage. A table with a file that goes in several parts is
-//! backed up and restored; each kind of fault strikes at a few of the calls that
-//! it fits, spread over the whole job. Every call is struck on the store in
+//! backed up and restored; each kind of fault, but those that swallow every
+//! answer from then on, strikes at a few of the calls that it fits, spread over
+//! the whole job. Every call is struck on the store in
 //! memory, in `faults`.
 
 use crate::faults::Wrong;

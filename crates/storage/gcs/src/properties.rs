@@ -1,7 +1,7 @@
 //! From properties to a configuration.
 
 use crate::{GcsConfig, GcsCredentials};
-use rockhold_core::{Error, OpenRepository, Result, Secret};
+use rockhold_core::{Error, OpenRepository, Result, Secret, is_slip};
 
 const ENDPOINT: &str = "gcp.gcs.endpoint";
 const COMPUTE_ENGINE: &str = "gcp.gcs.use_compute_engine_service_account";
@@ -97,12 +97,9 @@ fn account(owned: &impl Fn(&str) -> Option<String>) -> Result<Option<GcsCredenti
     }
 }
 
-/// The property that was meant by a name that is almost one: in another case,
-/// or with up to two letters wrong.
+/// The property that was meant by a name that is almost one.
 fn nearest(name: &str) -> Option<&'static str> {
-    let lower = name.to_ascii_lowercase().replace('-', "_");
-    let close = |known: &&&str| strsim::osa_distance(&lower, known) <= 2;
-    KNOWN.iter().find(|known| **known == lower).or_else(|| KNOWN.iter().find(close)).copied()
+    KNOWN.iter().find(|known| is_slip(name, known)).copied()
 }
 
 #[cfg(test)]

@@ -4,7 +4,7 @@ use crate::{
     config::{HdfsConfig, Kerberos, Login},
     target::AUTHENTICATION,
 };
-use rockhold_core::{Error, OpenRepository, Result, Secret};
+use rockhold_core::{Error, OpenRepository, Result, Secret, is_slip};
 use std::collections::BTreeMap;
 
 /// What we read ourselves: the name, then its other spelling.
@@ -160,10 +160,10 @@ fn near(name: &str) -> Option<String> {
     }
     let mut names = OURS.iter().flatten().chain(&HADOOP);
     names.find_map(|known| match known.strip_suffix('.') {
-        None => is_near(name, known).then(|| (*known).to_owned()),
+        None => is_slip(name, known).then(|| (*known).to_owned()),
         Some(beginning) => {
             let (begun, rest) = split_alike(name, beginning)?;
-            is_near(begun, beginning).then(|| format!("{known}{rest}"))
+            is_slip(begun, beginning).then(|| format!("{known}{rest}"))
         }
     })
 }
@@ -173,13 +173,6 @@ fn split_alike<'a>(name: &'a str, beginning: &str) -> Option<(&'a str, &'a str)>
     let (dot, _) = name.match_indices('.').nth(beginning.matches('.').count())?;
     let rest = name.get(dot + 1..).filter(|rest| !rest.is_empty())?;
     Some((name.get(..dot)?, rest))
-}
-
-fn is_near(name: &str, known: &str) -> bool {
-    let (name, known) = (name.to_ascii_lowercase(), known.to_ascii_lowercase());
-    let joined = |text: &str| text.replace(['-', '_'], "");
-    let most = if known.len() < 12 { 1 } else { 2 };
-    strsim::osa_distance(&name, &known) <= most || joined(&name) == joined(&known)
 }
 
 #[cfg(test)]

@@ -1,7 +1,7 @@
 //! Property keys: which ones a vendor has, and what was given.
 
 use crate::{Credentials, Endpoint, Names};
-use rockhold_core::{Error, OpenRepository, Result, Secret};
+use rockhold_core::{Error, OpenRepository, Result, Secret, is_slip};
 
 /// The file with certificates that are trusted besides the system's; the same
 /// key for every vendor.
@@ -192,15 +192,6 @@ impl<'a> Given<'a> {
         let plain = self.request.properties.get(name).map(String::as_str);
         plain.or_else(|| self.request.secrets.get(name).map(Secret::expose))
     }
-}
-
-/// Whether `given` was likely meant to be `known`: the same letters, or at
-/// most two slips.
-fn is_slip(given: &str, known: &str) -> bool {
-    let letters = |text: &str| -> Vec<char> {
-        text.chars().filter(|c| c.is_alphanumeric()).flat_map(char::to_lowercase).collect()
-    };
-    letters(given) == letters(known) || strsim::osa_distance(given, known) <= 2
 }
 
 #[cfg(test)]

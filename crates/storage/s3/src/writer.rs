@@ -16,7 +16,10 @@ use bytes::Bytes;
 use rockhold_core::{CreateRequest, Effect, Error, ErrorKind, JobId, Key, ObjectMeta, ObjectWriter, Result};
 use std::{
     collections::BTreeMap,
-    sync::{Arc, Mutex, MutexGuard, PoisonError},
+    sync::{
+        Arc, Mutex, MutexGuard, PoisonError,
+        atomic::{AtomicBool, Ordering},
+    },
 };
 use tokio::sync::OnceCell;
 
@@ -34,6 +37,7 @@ pub(crate) fn create(shared: &Arc<Shared>, request: CreateRequest) -> Result<S3W
         request,
         mark,
         upload: OnceCell::new(),
+        lost_begin: AtomicBool::new(false),
         committing: tokio::sync::Mutex::new(()),
         state: Mutex::default(),
     })))
@@ -50,6 +54,8 @@ struct Parts {
     mark: String,
     /// The server's name for the unfinished object, once there is one.
     upload: OnceCell<String>,
+    /// Whether another one may have been begun whose name nobody knows.
+    lost_begin: AtomicBool,
     /// Held while the object is committed.
     committing: tokio::sync::Mutex<()>,
     state: Mutex<State>,
@@ -155,8 +161,14 @@ impl Parts {
 
     /// Who comes next waits for this one.
     async fn begin_in_time(&self) -> Result<String> {
+        if !matches!(lock(&self.state).phase, Phase::Open) {
+            return Err(self.invalid("write part", "the object is committed or given up".into()));
+        }
         let begun = within(self.shared.config.limits.answer, "write part", true, self.begin()).await;
-        begun.map_err(|error| error.at(self.key()))
+        begun.map_err(|error| {
+            self.lost_begin.fetch_or(error.effect() == Effect::MaybeApplied, Ordering::Relaxed);
+            error.at(self.key())
+        })
     }
 
     async fn begin(&self) -> Result<String> {
@@ -207,6 +219,11 @@ impl Parts {
             Err(error) => self.settle(error).await,
             published => published,
         };
+        if published.is_ok()
+            && let Err(error) = self.discard_lost().await
+        {
+            tracing::warn!(%error, key = %self.key(), "an unfinished upload of this object may be left");
+        }
         let mut state = lock(&self.state);
         state.phase = match &published {
             Ok(meta) => Phase::Committed(meta.clone()),
@@ -283,10 +300,45 @@ impl Parts {
         Ok((total, held))
     }
 
-    /// Removes what was sent, unless it became an object.
+    /// Removes the parts of an upload.
     async fn discard(shared: &Shared, key: &Key, upload: &str) -> Result<()> {
         let abort = uploads::abort(shared, key, upload, "abort");
         within(shared.config.limits.answer, "abort", true, abort).await.map(|_| ())
+    }
+
+    /// Removes what a lost answer to the beginning has left, when nothing that
+    /// is still wanted is unfinished under this key.
+    async fn discard_lost(&self) -> Result<()> {
+        if self.lost_begin.load(Ordering::Relaxed) {
+            Self::discard_all(&self.shared, self.key()).await?;
+            self.lost_begin.store(false, Ordering::Relaxed);
+        }
+        Ok(())
+    }
+
+    async fn discard_all(shared: &Arc<Shared>, key: &Key) -> Result<()> {
+        let discard = uploads::discard(shared, key);
+        within(shared.config.limits.answer, "abort", true, discard).await.map(|_| ())
+    }
+
+    /// Removes what was sent, unless it became an object.
+    async fn abort(&self) -> Result<()> {
+        let _committing = self.committing.lock().await;
+        {
+            let mut state = lock(&self.state);
+            if matches!(state.phase, Phase::Committed(_)) {
+                return Ok(());
+            }
+            // Nobody begins any more.
+            state.phase = Phase::Closed;
+        }
+        // Who begins just now is waited for.
+        if let Ok(upload) = self.upload.get_or_try_init(async || Err(())).await {
+            Self::discard(&self.shared, self.key(), upload).await?;
+        }
+        self.discard_lost().await?;
+        lock(&self.state).phase = Phase::Aborted;
+        Ok(())
     }
 
     /// Whether nothing is left that would have to be removed.
@@ -297,11 +349,21 @@ impl Parts {
 
 impl Drop for Parts {
     fn drop(&mut self) {
-        let Some(upload) = self.upload.take().filter(|_| !self.is_settled()) else { return };
+        let (upload, lost) = (self.upload.take(), *self.lost_begin.get_mut());
+        if self.is_settled() || upload.is_none() && !lost {
+            return;
+        }
         // Without a runtime nothing can be sent; `discard_staged` finds it.
         let Ok(runtime) = tokio::runtime::Handle::try_current() else { return };
         let (shared, key) = (Arc::clone(&self.shared), self.request.key.clone());
-        runtime.spawn(async move { Self::discard(&shared, &key, &upload).await });
+        runtime.spawn(async move {
+            if let Some(upload) = upload {
+                Self::discard(&shared, &key, &upload).await.ok();
+            }
+            if lost {
+                Self::discard_all(&shared, &key).await.ok();
+            }
+        });
     }
 }
 
@@ -345,14 +407,6 @@ impl ObjectWriter for S3Writer {
 
     async fn abort(self: Box<Self>) -> Result<()> {
         let parts = Arc::clone(&self.0);
-        on_a_task("abort", async move {
-            let _committing = parts.committing.lock().await;
-            if let Some(upload) = parts.upload.get().filter(|_| !parts.is_settled()) {
-                Parts::discard(&parts.shared, parts.key(), upload).await?;
-            }
-            lock(&parts.state).phase = Phase::Aborted;
-            Ok(())
-        })
-        .await
+        on_a_task("abort", async move { parts.abort().await }).await
     }
 }

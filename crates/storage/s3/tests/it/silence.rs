@@ -65,7 +65,7 @@ async fn opening_ends() {
 }
 
 #[tokio::test]
-async fn beginning_an_object_in_parts_ends_and_what_it_left_is_found() {
+async fn beginning_an_object_in_parts_ends_and_what_it_left_is_removed() {
     let server = Server::start(Quirks::default()).await;
     let repository = open(&server).await;
     let writer = begin(&repository, "data/job/1").await;
@@ -81,10 +81,30 @@ async fn beginning_an_object_in_parts_ends_and_what_it_left_is_found() {
     must(in_time(writer.write_part(0, part(1))).await);
     must(in_time(writer.write_part(1, part(2))).await);
     assert_eq!(must(writer.commit().await).len, 2 * PART);
-    // Nobody knows the name of the first one.
-    assert_eq!(server.uploads(), 1);
-    assert_eq!(must(repository.discard_staged(&must(Key::new("data/job"))).await), 1);
-    assert_eq!(server.uploads(), 0);
+    assert_eq!(server.uploads(), 0, "the one whose name nobody knew is gone, too");
+    // Given up and dropped as well, before a second one was begun.
+    for gives_up in [true, false] {
+        let writer = begin(&repository, "data/job/2").await;
+        server.swallow_answer_of("CreateMultipartUpload");
+        is_silence(&in_time(writer.write_part(0, part(1))).await.expect_err("nobody answers"));
+        assert_eq!(server.uploads(), 1);
+        if gives_up {
+            must(in_time(writer.abort()).await);
+        } else {
+            drop(writer);
+            eventually_no_upload(&server).await;
+        }
+        assert_eq!(server.uploads(), 0);
+    }
+}
+
+async fn eventually_no_upload(server: &Server) {
+    for _ in 0..1500 {
+        if server.uploads() == 0 {
+            return;
+        }
+        tokio::time::sleep(Duration::from_millis(20)).await;
+    }
 }
 
 #[tokio::test]

@@ -222,11 +222,17 @@ fn sampled(
     let (most_files, most_rows) =
         (number("auto_detect_sample_files", 2)?, number("auto_detect_sample_rows", 500)?);
     let mut columns: Vec<Vec<Option<String>>> = Vec::new();
-    for file in files.iter().take(most_files) {
+    let mut sampled_files = 0;
+    for file in files {
+        if sampled_files >= most_files {
+            break;
+        }
+        let mut has_rows = false;
         let mut reader = format.open(file)?;
         let skip = usize::try_from(format.skip).unwrap_or(usize::MAX);
         for record in reader.records().skip(skip).take(most_rows) {
             let record = record.map_err(|e| file.failed(&e))?;
+            has_rows = true;
             if columns.len() < record.len() {
                 columns.resize_with(record.len(), Vec::new);
             }
@@ -234,6 +240,8 @@ fn sampled(
                 column.push((value != NULL).then(|| value.to_owned()));
             }
         }
+        // A file without rows tells nothing.
+        sampled_files += usize::from(has_rows);
     }
     let detect = properties.flag("auto_detect_types", true)?;
     let of = |column| if detect { detected(column) } else { DataType::string() };

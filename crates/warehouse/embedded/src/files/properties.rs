@@ -4,6 +4,7 @@
 //! own that has no meaning where it stands is refused: to pass it by would
 //! read or write something else than was asked for, and nobody would notice.
 
+use rockhold_core::is_slip;
 use rockhold_sql::SqlError;
 
 /// What a call of FILES is for.
@@ -217,24 +218,11 @@ fn names() -> impl Iterator<Item = &'static str> {
     OWN.iter().map(|(name, _, _)| *name)
 }
 
-/// The property that was meant by a key that is almost one: in another case,
-/// with other separators, without its prefix, or with up to two slips.
+/// The property that was meant by a key that is almost one, or lacks its prefix.
 fn meant(key: &str) -> Option<&'static str> {
-    let (given, lower) = (letters(key), key.to_ascii_lowercase());
-    let same = |name: &&str| {
-        let name = letters(name);
-        let bare = name.strip_prefix("csv").or_else(|| name.strip_prefix("parquet"));
-        name == given || bare == Some(given.as_str())
-    };
-    let near = || {
-        let all = names().map(|name| (strsim::osa_distance(&lower, name), name));
-        all.filter(|(distance, _)| *distance <= 2).min().map(|(_, name)| name)
-    };
-    names().find(same).or_else(near)
-}
-
-fn letters(key: &str) -> String {
-    key.chars().filter(char::is_ascii_alphanumeric).map(|c| c.to_ascii_lowercase()).collect()
+    let bare = |name: &str| name.split_once('.').map(|(_, bare)| bare.to_owned());
+    let without = |name: &&str| bare(name).is_some_and(|bare| bare == key || is_slip(key, &bare));
+    names().find(|name| is_slip(key, name)).or_else(|| names().find(without))
 }
 
 #[cfg(test)]

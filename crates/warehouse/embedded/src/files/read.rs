@@ -13,7 +13,7 @@ use arrow::datatypes::{DataType as ArrowType, Field, Schema, SchemaRef};
 use async_trait::async_trait;
 use datafusion::catalog::{MemTable, Session, TableProvider};
 use datafusion::datasource::physical_plan::ParquetFileReaderFactory;
-use datafusion::error::Result;
+use datafusion::error::{DataFusionError, Result};
 use datafusion::logical_expr::{Expr, TableType};
 use datafusion::parquet::arrow::async_reader::AsyncFileReader;
 use datafusion::physical_plan::ExecutionPlan;
@@ -101,6 +101,8 @@ fn read_type(arrow: &ArrowType) -> ArrowType {
 #[derive(Debug)]
 struct ParquetFiles {
     files: Vec<ScanFile>,
+    /// Columns that a file does not have, and the file; empty where these are NULL.
+    lacking: Vec<(usize, String)>,
     /// For each file, the values of the columns that are taken from its path;
     /// empty when none are.
     from_paths: Vec<Vec<Option<String>>>,
@@ -121,9 +123,12 @@ impl ParquetFiles {
         for (file, schema) in files.iter().zip(&footers) {
             unite(&mut fields, file, schema)?;
         }
-        if !fills {
-            files.iter().zip(&footers).try_for_each(|(file, schema)| require_all(&fields, file, schema))?;
-        }
+        let lacking = match fills {
+            true => Vec::new(),
+            false => {
+                files.iter().zip(&footers).flat_map(|(file, schema)| lacking(&fields, file, schema)).collect()
+            }
+        };
         let mut seen: Vec<Field> = fields
             .iter()
             .map(|field| {
@@ -139,11 +144,24 @@ impl ParquetFiles {
         let (files, sources) = scans(files)?;
         Ok(Self {
             files,
+            lacking,
             from_paths,
             sources,
             stored: Arc::new(Schema::new(fields)),
             schema: Arc::new(Schema::new(seen)),
         })
+    }
+
+    /// Refuses to read a column that a file does not have.
+    fn require(&self, columns: &[usize]) -> Result<()> {
+        let Some((at, file)) = self.lacking.iter().find(|(at, _)| columns.contains(at)) else {
+            return Ok(());
+        };
+        Err(DataFusionError::External(Box::new(SqlError::analyze(format!(
+            "{file} has no column '{}', which other files have; to read NULL there, set \
+             \"fill_mismatch_column_with\" = \"null\"",
+            self.stored.field(*at).name()
+        )))))
     }
 
     /// What the scans of these columns have in common.
@@ -193,21 +211,10 @@ fn unite(fields: &mut Vec<Field>, file: &SourceFile, schema: &Schema) -> Result<
     Ok(())
 }
 
-/// Refuses a file that lacks a column which others have.
-fn require_all(fields: &[Field], file: &SourceFile, schema: &Schema) -> Result<(), SqlError> {
-    if schema.fields().len() == fields.len() {
-        return Ok(());
-    }
-    let lacks = |field: &&Field| !schema.fields().iter().any(|f| f.name() == field.name());
-    match fields.iter().find(lacks) {
-        None => Ok(()),
-        Some(field) => Err(SqlError::analyze(format!(
-            "{} has no column '{}', which other files have; to read NULL there, set \
-             \"fill_mismatch_column_with\" = \"null\"",
-            file.shown,
-            field.name()
-        ))),
-    }
+/// The columns of others that a file does not have.
+fn lacking(fields: &[Field], file: &SourceFile, schema: &Schema) -> Vec<(usize, String)> {
+    let lacks = |(_, field): &(usize, &Field)| !schema.fields().iter().any(|f| f.name() == field.name());
+    fields.iter().enumerate().filter(lacks).map(|(at, _)| (at, file.shown.clone())).collect()
 }
 
 /// The schema that a file says it has.
@@ -280,6 +287,7 @@ impl TableProvider for ParquetFiles {
         _limit: Option<usize>,
     ) -> Result<Arc<dyn ExecutionPlan>> {
         let columns = projection.cloned().unwrap_or_else(|| (0..self.schema.fields().len()).collect());
+        self.require(&columns)?;
         let parallel = state.config().target_partitions();
         if self.from_paths.is_empty() {
             let pieces = self.files.iter().map(|file| vec![file.clone()]).collect();

@@ -4,7 +4,9 @@
 
 use super::super::storage::key;
 use bytes::Bytes;
-use rockhold_core::{CreateRequest, Error, Key, ObjectWriter, PutRequest, SharedRepository};
+use rockhold_core::{
+    CreateRequest, Effect, Error, ErrorKind, Key, ObjectWriter, PutRequest, SharedRepository,
+};
 use rockhold_sql::SqlError;
 use std::sync::Arc;
 use tokio::runtime::Handle;
@@ -127,8 +129,7 @@ impl StoredSink {
         let part = std::mem::take(&mut self.part);
         let repository = self.directory.repository.clone();
         if self.writer.is_none() && part.len() as u64 <= repository.capabilities().max_put {
-            let request = PutRequest::new(self.key.clone(), part);
-            return self.handle.block_on(repository.put(request)).map(|_| ());
+            return self.handle.block_on(put(&repository, &self.key, part));
         }
         if !part.is_empty() {
             self.send(part)?;
@@ -170,6 +171,22 @@ impl StoredSink {
 impl Drop for StoredSink {
     fn drop(&mut self) {
         self.give_up();
+    }
+}
+
+/// Writes a file in one step. Its name is nobody else's: when the store says
+/// that it is taken, an attempt whose answer was lost has written it.
+async fn put(repository: &SharedRepository, key: &Key, bytes: Vec<u8>) -> Result<(), Error> {
+    let len = bytes.len() as u64;
+    match repository.put(PutRequest::new(key.clone(), bytes)).await {
+        Err(error) if error.kind() == ErrorKind::AlreadyExists && error.effect() == Effect::MaybeApplied => {
+            if repository.head(key).await?.len == len {
+                Ok(())
+            } else {
+                Err(error)
+            }
+        }
+        put => put.map(drop),
     }
 }
 

@@ -46,8 +46,11 @@ pub(crate) async fn unload(
     let (target, warnings) = target(session, &properties, &planned.names, schema).await?;
     let directory = target.directory.clone();
     let stream = session.engine.stream(&planned.plan).await?;
-    let affected = fill(stream, Files::new(target)).await?;
-    directory.barrier().await?;
+    let filled = fill(stream, Files::new(target)).await;
+    // After an error, too: for the files that were complete.
+    let durable = directory.barrier().await;
+    let affected = filled?;
+    durable?;
     Ok(Outcome::Done { affected, info: warnings.join("\n") })
 }
 

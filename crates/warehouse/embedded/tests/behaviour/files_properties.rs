@@ -80,6 +80,10 @@ async fn a_column_that_a_file_lacks_is_an_error_unless_it_is_to_be_null() {
         assert!(error.contains("has no column 'b'") && error.contains(&out), "{error}");
         assert!(error.contains("\"fill_mismatch_column_with\" = \"null\""), "{error}");
     }
+    // Only who reads it misses it.
+    assert_eq!(bench.rows(&format!("SELECT a FROM {} ORDER BY a", files(""))).await, ["1", "3"]);
+    assert_eq!(bench.rows(&format!("SELECT count(*) FROM {}", files(""))).await, ["2"]);
+    assert_eq!(bench.rows(&format!("DESC {}", files(""))).await.len(), 2);
     let sql = format!("SELECT a, b FROM {} ORDER BY a", files(null));
     assert_eq!(bench.rows(&sql).await, ["1|2", "3|NULL"]);
     let error = bench.error(&format!("SELECT * FROM {}", files(&null.replace("NULL", "0")))).await.message;

@@ -74,6 +74,30 @@ async fn the_last_part_that_fails_is_not_overlooked() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn a_short_file_whose_answer_was_lost_is_there_and_no_error() {
+    let (mut bench, store) = with_store().await;
+    store.writers.repeated_puts.store(true, SeqCst);
+    let target = "INSERT INTO FILES('path' = 'mem://bucket/x/', 'format' = 'csv')";
+    assert_eq!(bench.run(&format!("{target} SELECT 1 UNION ALL SELECT 2")).await, 2);
+    let rows =
+        bench.rows("SELECT * FROM FILES('path' = 'mem://bucket/x/*', 'format' = 'csv') ORDER BY 1").await;
+    assert_eq!(rows, ["1", "2"]);
+    assert_eq!(store.keys().await.len(), 1);
+}
+
+/// A query without rows leaves a file without rows, which says nothing of the others.
+#[tokio::test(flavor = "multi_thread")]
+async fn files_without_rows_are_no_sample() {
+    let (mut bench, store) = with_store().await;
+    for name in ["x/a.csv", "x/b.csv"] {
+        store.put(name, "").await;
+    }
+    store.put("x/c.csv", "1\tone\n").await;
+    let rows = bench.rows("SELECT * FROM FILES('path' = 'mem://bucket/x/*', 'format' = 'csv')").await;
+    assert_eq!(rows, ["1|one"]);
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn an_abort_that_fails_does_not_hide_the_error() {
     let (mut bench, store) = with_short_parts().await;
     store.writers.failing_part.store(0, SeqCst);

@@ -34,6 +34,8 @@ pub(crate) struct Writers {
     /// The number of the part that fails.
     pub(crate) failing_part: AtomicU32,
     pub(crate) failing_abort: AtomicBool,
+    /// Whether each whole object is asked for again, as after a lost answer.
+    pub(crate) repeated_puts: AtomicBool,
     under_way: AtomicU64,
     /// The most parts that were under way at a time.
     pub(crate) most: AtomicU64,
@@ -48,6 +50,7 @@ impl Default for Writers {
             parallel_parts: AtomicBool::new(true),
             failing_part: AtomicU32::new(u32::MAX),
             failing_abort: AtomicBool::default(),
+            repeated_puts: AtomicBool::default(),
             under_way: AtomicU64::default(),
             most: AtomicU64::default(),
             aborted: AtomicU64::default(),
@@ -161,7 +164,11 @@ impl Repository for Below {
 
     async fn put(&self, mut request: PutRequest) -> Result<ObjectMeta> {
         request.key = self.inner(&request.key);
-        self.bucket.put(request).await.map(|meta| self.meta(meta))
+        if self.writers.repeated_puts.load(SeqCst) {
+            self.bucket.put(request.clone()).await?;
+        }
+        let again = self.bucket.put(request).await.map(|meta| self.meta(meta));
+        again.map_err(Error::maybe_applied)
     }
 
     async fn create(&self, mut request: CreateRequest) -> Result<Box<dyn ObjectWriter>> {
