@@ -47,8 +47,9 @@ pub struct S3Config {
 pub struct TimeLimits {
     /// To open, and to begin or give up an object in parts. 30 s by default.
     pub answer: Duration,
-    /// To make an object of its parts, and to send one that is committed by
-    /// one request. Servers take longer for this: 100 s by default.
+    /// To make an object of its parts, which servers take longer for; and for
+    /// each 8 MiB begun of one that is sent when it is committed. 100 s by
+    /// default.
     pub commit: Duration,
 }
 

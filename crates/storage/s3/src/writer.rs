@@ -20,8 +20,12 @@ use std::{
         Arc, Mutex, MutexGuard, PoisonError,
         atomic::{AtomicBool, Ordering},
     },
+    time::Duration,
 };
 use tokio::sync::OnceCell;
+
+/// How many bytes are given [`TimeLimits::commit`](crate::TimeLimits::commit).
+const SENT_IN_LIMIT: usize = 8 << 20;
 
 /// Begins an object in parts. Nothing is sent: an object that turns out to
 /// have one part only is written by one request when it is committed.
@@ -214,7 +218,8 @@ impl Parts {
             }
             state.phase = Phase::Closed;
         }
-        let published = within(self.shared.config.limits.commit, "commit", true, self.publish());
+        let limit = self.commit_limit();
+        let published = within(limit, "commit", true, self.publish());
         let published = match published.await.map_err(|error| error.at(self.key())) {
             Err(error) => self.settle(error).await,
             published => published,
@@ -233,6 +238,16 @@ impl Parts {
             }
         };
         published
+    }
+
+    /// The time to commit; more where bytes are still to be sent.
+    fn commit_limit(&self) -> Duration {
+        let held = match lock(&self.state).parts.get(&0) {
+            Some(Part { place: Place::Held(bytes), .. }) => bytes.len(),
+            _ => 0,
+        };
+        let times = u32::try_from(held.div_ceil(SENT_IN_LIMIT)).unwrap_or(u32::MAX).max(1);
+        self.shared.config.limits.commit.saturating_mul(times)
     }
 
     /// A refusal that follows a lost answer may be caused by our own object.
