@@ -9,6 +9,10 @@ use std::{
     time::{Duration, Instant},
 };
 
+/// Even who does not want to wait waits as long for a process that ends just
+/// now, as one statement of a script follows the other.
+const GRACE: Duration = Duration::from_millis(500);
+
 /// The lock; released when dropped, or when the process dies.
 #[derive(Debug)]
 pub(crate) struct WriterLock {
@@ -34,7 +38,7 @@ impl WriterLock {
         let io = |e: std::io::Error| Error::io(e, "lock", path.display());
         let mut file =
             OpenOptions::new().read(true).write(true).create(true).truncate(false).open(&path).map_err(io)?;
-        let end = Instant::now() + wait;
+        let end = Instant::now() + wait.max(GRACE);
         loop {
             match flock(&file, FlockOperation::NonBlockingLockExclusive) {
                 Ok(()) => break,
