@@ -116,7 +116,7 @@ async fn serve(stream: TcpStream, files: &MemoryRepository, manner: &Manner) -> 
             _ => stream.write_all(&body).await?,
         }
         stream.flush().await?;
-        if !manner.lengths {
+        if head.contains("Connection: close") {
             // The end of the connection is the end of the file.
             stream.shutdown().await?;
             let mut rest = Vec::new();
