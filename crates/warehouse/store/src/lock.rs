@@ -9,8 +9,9 @@ use std::{
     time::{Duration, Instant},
 };
 
-/// Even who does not want to wait waits as long for a process that ends just
-/// now, as one statement of a script follows the other.
+/// Even who does not want to wait waits as long for a process that has just
+/// ended, as in a script: whoever looks at the open files of a process that
+/// ends, as monitors do, holds them for a moment longer than it.
 const GRACE: Duration = Duration::from_millis(500);
 
 /// The lock; released when dropped, or when the process dies.
