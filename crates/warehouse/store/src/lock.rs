@@ -77,3 +77,29 @@ fn held_by(file: &mut File, wait: Duration) -> Error {
     )
     .temporary(None)
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn take(layout: &Layout) -> Result<WriterLock> {
+        WriterLock::take(layout, Duration::ZERO, "a test")
+    }
+
+    #[test]
+    fn who_ends_just_now_is_waited_for_and_who_goes_on_is_named() {
+        let dir = tempfile::tempdir().expect("a directory");
+        let layout = Layout::new(dir.path()).expect("a layout");
+        let held = take(&layout).expect("a free lock");
+        let error = take(&layout).expect_err("it is held");
+        assert_eq!(error.kind(), ErrorKind::Conflict);
+        let this = format!("process {} (a test) is writing to the warehouse", std::process::id());
+        assert!(error.to_string().contains(&this), "{error}");
+        let ends = std::thread::spawn(move || {
+            std::thread::sleep(Duration::from_millis(20));
+            drop(held);
+        });
+        take(&layout).expect("a lock that is freed in a moment");
+        ends.join().expect("a thread");
+    }
+}
