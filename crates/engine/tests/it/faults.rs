@@ -346,13 +346,28 @@ async fn damage_is_named(after: &After, rows: &[String]) {
     let elsewhere = tempfile::tempdir().unwrap();
     let other = open(elsewhere.path(), &after.memory, &FaultPlan::new()).await.unwrap();
     other.sql("CREATE REPOSITORY r WITH BROKER ON LOCATION \"mem://r\"").await.unwrap();
-    let verified = referenced(&after.shared()).await;
-    if is_listed(&other).await {
+    damage_is_named_by(&other, &after.world, &after.shared(), &[(table(), rows.to_vec())]).await;
+}
+
+/// As `damage_is_named`, over any store; `other` has the repository and no files.
+pub(crate) async fn damage_is_named_by(
+    other: &World,
+    w: &World,
+    repository: &SharedRepository,
+    rows: &[(ObjectName, Vec<String>)],
+) {
+    let has_all = async || {
+        for (table, rows) in rows {
+            assert_eq!(other.visible(table).await.as_ref(), Some(rows), "{table}");
+        }
+    };
+    let verified = referenced(repository).await;
+    if is_listed(other).await {
         let restored = other.job(&other.restore_statement("s", "").await).await;
         let said = match &restored {
             Ok(record) if record.state == "FINISHED" => {
                 verified.unwrap();
-                return assert_eq!(other.visible(&table()).await.unwrap(), rows);
+                return has_all().await;
             }
             Ok(record) => job_status(record),
             Err(refused) => refused.to_string(),
@@ -363,10 +378,11 @@ async fn damage_is_named(after: &After, rows: &[String]) {
     } else {
         verified.unwrap_err();
     }
-    after.world.sql("DROP SNAPSHOT s ON r").await.unwrap();
-    after.world.done(BACKUP).await;
+    w.sql("DROP SNAPSHOT s ON r").await.unwrap();
+    w.done(BACKUP).await;
+    // A damaged file is not used again.
     other.done(&other.restore_statement("s", "").await).await;
-    assert_eq!(other.visible(&table()).await.unwrap(), rows, "a damaged file is not used again");
+    has_all().await;
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]

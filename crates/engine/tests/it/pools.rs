@@ -2,9 +2,7 @@
 //! are used to the full; large files come in ranges within the same bound.
 
 use crate::counting::{CountingRepository, CountingWarehouse, Gauge, Gauges};
-use crate::support::{MemoryFactory, World, builder, open};
-use arrow::array::{Int32Array, RecordBatch, StringArray};
-use arrow::datatypes::{DataType as Arrow, Field, Schema};
+use crate::support::{MemoryFactory, World, builder, open, write_rows};
 use rockhold_core::{Guarantee, Guarantees, ObjectName};
 use rockhold_engine::{EngineConfig, JobDetail, JobHandle};
 use rockhold_layers::{Counters, FaultPlan, Operation};
@@ -129,8 +127,6 @@ async fn only_files_that_seem_to_be_here_are_looked_for() {
 /// One file in each partition: text of so many MiB that hardly compresses, to
 /// four fifths of that.
 pub(crate) async fn load_large(w: &World, table: &ObjectName, mib: i32) {
-    let schema =
-        Arc::new(Schema::new(vec![Field::new("k", Arrow::Int32, true), Field::new("v", Arrow::Utf8, true)]));
     let load = w.store.begin_load(table, None).await.unwrap();
     let mut state = 0x9e37_79b9_7f4a_7c15u64;
     let mut text = |len: usize| -> String {
@@ -144,16 +140,24 @@ pub(crate) async fn load_large(w: &World, table: &ObjectName, mib: i32) {
     };
     for partition in load.partitions() {
         let texts: Vec<String> = (0..mib).map(|_| text(1 << 20)).collect();
-        let numbers: Vec<i32> = (0..mib).collect();
-        let batch = RecordBatch::try_new(
-            schema.clone(),
-            vec![Arc::new(Int32Array::from(numbers)), Arc::new(StringArray::from(texts))],
-        )
-        .unwrap();
-        let batches = futures::stream::iter([Ok(batch)]);
-        load.write_file(&partition, 0, schema.clone(), batches).await.unwrap();
+        write_rows(&load, &partition, (0..mib).collect(), texts).await;
     }
     load.commit().await.unwrap();
+}
+
+/// Backs up a database with a table of such files. Gives the table, its rows, and
+/// the statement that restores them; they are nowhere else any more.
+async fn back_up_large(w: &World, partitions: usize, mib: i32) -> (ObjectName, Vec<String>, String) {
+    w.store.change(Change::CreateDatabase { name: "d".into() }).await.unwrap();
+    let table = ObjectName::new("d", "t");
+    w.create_table(&table, partitions).await;
+    load_large(w, &table, mib).await;
+    w.sql("CREATE REPOSITORY r WITH BROKER ON LOCATION \"mem://r\"").await.unwrap();
+    w.done("BACKUP DATABASE d SNAPSHOT s TO r").await;
+    let (rows, restore) = (w.visible(&table).await.unwrap(), w.restore_statement("s", "").await);
+    w.store.change(Change::DropDatabase { name: "d".into() }).await.unwrap();
+    w.store.reclaim().await.unwrap();
+    (table, rows, restore)
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 4)]
@@ -161,16 +165,8 @@ async fn downloads_share_a_worker_by_what_they_hold_and_uploads_by_their_length(
     let (dir, memory) = (tempfile::tempdir().unwrap(), MemoryFactory::default());
     let config = EngineConfig { upload_worker_count: 1, download_worker_count: 1, ..EngineConfig::default() };
     let (w, gauges) = counted(dir.path(), &memory, config).await;
-    w.store.change(Change::CreateDatabase { name: "d".into() }).await.unwrap();
-    let table = ObjectName::new("d", "t");
-    w.create_table(&table, 6).await;
-    load_large(&w, &table, 6).await;
-    w.sql("CREATE REPOSITORY r WITH BROKER ON LOCATION \"mem://r\"").await.unwrap();
-    w.done("BACKUP DATABASE d SNAPSHOT s TO r").await;
+    let (table, rows, restore) = back_up_large(&w, 6, 6).await;
     assert_eq!(gauges.uploads.most(), 1, "two would not fit a buffer");
-    let (rows, restore) = (w.visible(&table).await.unwrap(), w.restore_statement("s", "").await);
-    w.store.change(Change::DropDatabase { name: "d".into() }).await.unwrap();
-    w.store.reclaim().await.unwrap();
     gauges.downloads.expect(4);
     w.done(&restore).await;
     assert_eq!(gauges.downloads.most(), 4);
@@ -182,16 +178,7 @@ async fn a_large_file_comes_in_ranges_at_once_each_verified_and_never_more_than_
     let (dir, memory) = (tempfile::tempdir().unwrap(), MemoryFactory::default());
     let config = EngineConfig { download_worker_count: 2, ..EngineConfig::default() };
     let (w, gauges) = counted(dir.path(), &memory, config).await;
-    w.store.change(Change::CreateDatabase { name: "d".into() }).await.unwrap();
-    let table = ObjectName::new("d", "t");
-    w.create_table(&table, 1).await;
-    load_large(&w, &table, 60).await;
-    w.sql("CREATE REPOSITORY r WITH BROKER ON LOCATION \"mem://r\"").await.unwrap();
-    w.done("BACKUP DATABASE d SNAPSHOT s TO r").await;
-    let rows = w.visible(&table).await.unwrap();
-    let restore = w.restore_statement("s", "").await;
-    w.store.change(Change::DropDatabase { name: "d".into() }).await.unwrap();
-    w.store.reclaim().await.unwrap();
+    let (table, rows, restore) = back_up_large(&w, 1, 60).await;
 
     let repository = memory.repository("mem://r/__rockhold_repository_r");
     let (key, bytes) =
@@ -239,17 +226,8 @@ async fn a_large_file_goes_in_parts_at_once_and_never_more_than_the_workers() {
         let (w, gauges) = counted(dir.path(), &memory, config).await;
         gauges.one_part_after_the_other.store(serial, SeqCst);
         gauges.uploads.expect(most);
-        w.store.change(Change::CreateDatabase { name: "d".into() }).await.unwrap();
-        let table = ObjectName::new("d", "t");
-        w.create_table(&table, 1).await;
-        load_large(&w, &table, 60).await;
-        w.sql("CREATE REPOSITORY r WITH BROKER ON LOCATION \"mem://r\"").await.unwrap();
-        w.done("BACKUP DATABASE d SNAPSHOT s TO r").await;
+        let (table, rows, restore) = back_up_large(&w, 1, 60).await;
         assert_eq!(gauges.uploads.most(), most, "serial: {serial}");
-        let rows = w.visible(&table).await.unwrap();
-        let restore = w.restore_statement("s", "").await;
-        w.store.change(Change::DropDatabase { name: "d".into() }).await.unwrap();
-        w.store.reclaim().await.unwrap();
         w.done(&restore).await;
         assert_eq!(w.visible(&table).await.unwrap(), rows);
     }

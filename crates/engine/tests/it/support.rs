@@ -1,7 +1,7 @@
 //! A warehouse with one table, a repository in memory, and faults in both.
 
 use crate::kinds::{TextCodec, kinds};
-use arrow::array::{Int32Array, RecordBatch, StringArray};
+use arrow::array::{ArrayRef, Int32Array, RecordBatch, StringArray};
 use arrow::datatypes::{DataType as Arrow, Field, Schema};
 use async_trait::async_trait;
 use rockhold_core::{
@@ -16,7 +16,9 @@ use rockhold_model::{
 use rockhold_object_table::TableCodec;
 use rockhold_sql::ast::Statement;
 use rockhold_sql::{KindWords, Parser, SqlError};
-use rockhold_warehouse_store::{Change, Fault as StoreFault, NewObject, OpenOptions, Store};
+use rockhold_warehouse_store::{
+    Change, Fault as StoreFault, Load, LoadPartition, NewObject, OpenOptions, Store,
+};
 use std::cell::RefCell;
 use std::collections::BTreeMap;
 use std::path::Path;
@@ -202,10 +204,6 @@ impl World {
 
     /// As `load`, for the partitions whose names are taken.
     pub(crate) async fn load_into(&self, table: &ObjectName, first: i32, take: impl Fn(&str) -> bool) {
-        let schema = Arc::new(Schema::new(vec![
-            Field::new("k", Arrow::Int32, true),
-            Field::new("v", Arrow::Utf8, true),
-        ]));
         let load = self.store.begin_load(table, None).await.unwrap();
         for (i, partition) in load.partitions().into_iter().enumerate() {
             if !take(&partition.definition.name) {
@@ -213,13 +211,7 @@ impl World {
             }
             let numbers: Vec<i32> = (0..5).map(|n| first + n + 100 * i as i32).collect();
             let texts: Vec<String> = numbers.iter().map(|n| format!("row {n}")).collect();
-            let batch = RecordBatch::try_new(
-                schema.clone(),
-                vec![Arc::new(Int32Array::from(numbers)), Arc::new(StringArray::from(texts))],
-            )
-            .unwrap();
-            let batches = futures::stream::iter([Ok(batch)]);
-            load.write_file(&partition, 0, schema.clone(), batches).await.unwrap();
+            write_rows(&load, &partition, numbers, texts).await;
         }
         load.commit().await.unwrap();
     }
@@ -308,6 +300,21 @@ impl World {
         }
         Some(lines)
     }
+}
+
+/// One file of a partition of such a table.
+pub(crate) async fn write_rows(
+    load: &Load,
+    partition: &LoadPartition,
+    numbers: Vec<i32>,
+    texts: Vec<String>,
+) {
+    let schema =
+        Arc::new(Schema::new(vec![Field::new("k", Arrow::Int32, true), Field::new("v", Arrow::Utf8, true)]));
+    let columns: Vec<ArrayRef> =
+        vec![Arc::new(Int32Array::from(numbers)), Arc::new(StringArray::from(texts))];
+    let batch = RecordBatch::try_new(schema.clone(), columns).unwrap();
+    load.write_file(partition, 0, schema, futures::stream::iter([Ok(batch)])).await.unwrap();
 }
 
 /// A table of `count` range partitions `p001`, `p002`, … of 100 numbers each.

@@ -5,12 +5,12 @@
 //! the whole job. Every call is struck on the store in
 //! memory, in `faults`.
 
-use crate::faults::Wrong;
+use crate::faults::{Wrong, damage_is_named_by};
 use crate::kill::copy_dir;
 use crate::place::Place;
 use crate::pools::load_large;
 use crate::support::{World, one_at_a_time, open_layered};
-use crate::verify::{clean_up, orphans, referenced};
+use crate::verify::{clean_up, orphans};
 use rockhold_core::{ObjectName, RepositoryFactory};
 use rockhold_engine::{EngineConfig, job_status};
 use rockhold_layers::{FaultPlan, Layers, Passed, RetryPolicy, Timeouts};
@@ -173,7 +173,10 @@ impl<'a> Sampled<'a> {
             finished += u64::from(after.finished);
             println!("{}", after.context);
             if after.finished && wrong.is_damage() {
-                self.damage_is_named(&after, &place).await;
+                let elsewhere = tempfile::tempdir().unwrap();
+                let other = world(elsewhere.path(), &place, None, &FaultPlan::new()).await;
+                other.sql(&place.create_repository()).await.unwrap();
+                damage_is_named_by(&other, &after.w, &place.repository().await, &self.rows).await;
                 continue;
             }
             if !after.finished {
@@ -193,33 +196,6 @@ impl<'a> Sampled<'a> {
         let elsewhere = tempfile::tempdir().unwrap();
         let other = world(elsewhere.path(), place, None, &FaultPlan::new()).await;
         place.is_whole(&other, &self.rows).await;
-    }
-
-    /// A bit was changed under way. Reading names the file, or the bit did not
-    /// matter; backed up again everything is there.
-    async fn damage_is_named(&self, after: &Struck, place: &Place) {
-        match referenced(&place.repository().await).await {
-            Ok(_) => {}
-            Err(error) => {
-                let restored = after.w.job(&after.w.restore_statement("s", " AS copy").await).await;
-                let said = match restored {
-                    // What is here already is not fetched.
-                    Ok(record) if record.state == "FINISHED" => String::new(),
-                    Ok(record) => job_status(&record),
-                    Err(refused) => refused.to_string(),
-                };
-                let key = error.key().unwrap().to_string();
-                assert!(said.is_empty() || said.contains(&key), "{}: {said}", after.context);
-            }
-        }
-        after.w.sql("DROP SNAPSHOT s ON r").await.unwrap();
-        after.w.done(BACKUP).await;
-        // The damaged snapshot is dropped, and its files are collected later.
-        let elsewhere = tempfile::tempdir().unwrap();
-        let other = world(elsewhere.path(), place, None, &FaultPlan::new()).await;
-        other.sql(&place.create_repository()).await.unwrap();
-        other.done(&other.restore_statement("s", "").await).await;
-        assert_eq!(rows(&other).await.as_ref(), Some(&self.rows), "{}", after.context);
     }
 
     async fn restores(&mut self) {
