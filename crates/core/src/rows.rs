@@ -82,7 +82,7 @@ pub enum Outcome {
     Done {
         /// Rows changed, where the statement changes rows.
         affected: u64,
-        /// A remark for the user, one line; often empty.
+        /// Remarks for the user, one line each; often none.
         info: String,
     },
     /// It has a result.

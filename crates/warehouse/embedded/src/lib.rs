@@ -24,6 +24,7 @@
 
 mod error;
 mod files;
+mod leaf;
 mod load;
 mod materialized;
 mod merge;
