@@ -482,8 +482,9 @@ pub trait ObjectWriter: Send + Sync {
     ///
     /// # Errors
     /// `AlreadyExists` or `PreconditionFailed` by the write mode;
-    /// `InvalidInput` when a part is missing; `Conflict` when
-    /// [`Repository::discard_staged`] took the parts away. In every case nothing is visible
+    /// `InvalidInput` when a part is missing; `Conflict` when the parts are
+    /// gone, because [`Repository::discard_staged`] took them away or the store
+    /// lost them: write the object again. In every case nothing is visible
     /// unless the error says `MaybeApplied`.
     async fn commit(&self) -> Result<ObjectMeta>;
 

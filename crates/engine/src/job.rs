@@ -178,6 +178,11 @@ impl Progress {
         self.bytes_moved.fetch_add(bytes, Ordering::Relaxed);
     }
 
+    /// What was moved is to be moved again.
+    pub(crate) fn lost_bytes(&self, bytes: u64) {
+        self.bytes_moved.fetch_sub(bytes, Ordering::Relaxed);
+    }
+
     pub(crate) fn moved_file(&self) {
         self.files_moved.fetch_add(1, Ordering::Relaxed);
     }

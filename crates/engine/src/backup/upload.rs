@@ -12,11 +12,14 @@ use std::fs::File;
 use std::io::Read;
 use std::path::Path;
 use std::pin::pin;
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 
 /// How much is read and hashed at a time: the hash finds in the processor's
 /// cache what the read has brought there.
 const PIECE_LEN: usize = 256 << 10;
+
+/// How often a file is sent again whose parts the store has lost.
+const SENT_AGAIN: u32 = 2;
 
 /// What the upload of one file needs to know.
 pub(crate) struct Upload<'a> {
@@ -101,33 +104,54 @@ impl Upload<'_> {
         let needed = len.div_ceil(u64::from(limits.max_parts.max(1)));
         let part_len = (self.part_len as u64).max(needed).clamp(limits.part_len.0, limits.part_len.1);
         self.in_parts.store(true, Ordering::Relaxed);
-        let request = CreateRequest::new(self.key.clone(), part_len).expected_len(len);
-        let writer = self.cancel.run(self.repository.create(request)).await?;
-        let sent = self.send_parts(writer.as_ref(), path, len, part_len).await;
-        match sent {
-            Ok(digests) => {
-                self.accept_own(writer.commit().await.map(|_| ()), len).await?;
-                Ok(digests)
-            }
-            Err(error) => {
-                if let Err(left) = writer.abort().await {
-                    tracing::warn!(error = ?left, key = %self.key, "an unfinished upload was left behind");
+        let mut again = 0;
+        loop {
+            match self.in_parts_once(path, len, part_len).await {
+                // A server that dies while it puts the parts together may come back
+                // with an upload that can neither be finished nor gone on with.
+                Err(error) if error.kind() == ErrorKind::Conflict && again < SENT_AGAIN => {
+                    again += 1;
+                    tracing::warn!(%error, key = %self.key, again, "the parts were lost; the file is sent again");
                 }
-                Err(error)
+                done => return done,
             }
         }
     }
 
+    async fn in_parts_once(&self, path: &Path, len: u64, part_len: u64) -> Result<(Digest, Vec<Digest>)> {
+        let request = CreateRequest::new(self.key.clone(), part_len).expected_len(len);
+        let writer = self.cancel.run(self.repository.create(request)).await?;
+        let sent = AtomicU64::new(0);
+        let digests = self.send_parts(writer.as_ref(), path, len, part_len, &sent).await;
+        let stored = match digests {
+            Ok(digests) => self.accept_own(writer.commit().await.map(|_| ()), len).await.map(|()| digests),
+            Err(error) => Err(error),
+        };
+        if stored.is_err() {
+            self.progress.lost_bytes(sent.into_inner());
+            if let Err(left) = writer.abort().await {
+                tracing::warn!(error = ?left, key = %self.key, "an unfinished upload was left behind");
+            }
+        }
+        stored
+    }
+
     /// Sends the parts, reading and hashing the next one while others are sent.
     /// Besides the worker of this file, every idle one sends a part, so that
-    /// one long file is not bound to what one connection carries.
+    /// one long file is not bound to what one connection carries. `sent` counts
+    /// the bytes that have arrived.
     async fn send_parts(
         &self,
         writer: &dyn ObjectWriter,
         path: &Path,
         len: u64,
         part_len: u64,
+        sent: &AtomicU64,
     ) -> Result<(Digest, Vec<Digest>)> {
+        let moved = |bytes| {
+            sent.fetch_add(bytes, Ordering::Relaxed);
+            self.progress.moved_bytes(bytes);
+        };
         let size = usize::try_from(part_len).map_err(|_| Error::internal("a part is too long for memory"))?;
         // Parts of a file that is too long for the usual ones do not fit a worker's buffer.
         let fits = part_len <= (self.part_len as u64).saturating_mul(2);
@@ -139,7 +163,7 @@ impl Upload<'_> {
         while !bytes.is_empty() {
             let helper = if at_once && !sending.is_empty() { self.workers.idle() } else { None };
             if helper.is_none() && !sending.is_empty() {
-                self.one_is_sent(&mut sending).await?;
+                moved(self.one_is_sent(&mut sending).await?);
                 continue;
             }
             let part = bytes;
@@ -152,12 +176,12 @@ impl Upload<'_> {
             (reader, bytes) = loop {
                 tokio::select! {
                     read = &mut reading => break read?,
-                    Some(sent) = sending.next() => self.progress.moved_bytes(sent?),
+                    Some(part) = sending.next() => moved(part?),
                 }
             };
         }
         while !sending.is_empty() {
-            self.one_is_sent(&mut sending).await?;
+            moved(self.one_is_sent(&mut sending).await?);
         }
         let (digest, chunks) = reader.finish()?;
         if let DataPart::LocalFile { digest: recorded, .. } = &self.file.part
@@ -168,14 +192,13 @@ impl Upload<'_> {
         Ok((digest, chunks))
     }
 
-    /// Waits until one more part is sent.
-    async fn one_is_sent<F>(&self, sending: &mut FuturesUnordered<F>) -> Result<()>
+    /// Waits until one more part is sent; gives its length.
+    async fn one_is_sent<F>(&self, sending: &mut FuturesUnordered<F>) -> Result<u64>
     where
         F: Future<Output = Result<u64>>,
     {
         let next = async { sending.next().await.unwrap_or(Ok(0)) };
-        self.progress.moved_bytes(self.cancel.run(next).await?);
-        Ok(())
+        self.cancel.run(next).await
     }
 
     /// A data key belongs to this job alone. When the store says that it is

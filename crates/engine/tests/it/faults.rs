@@ -57,11 +57,13 @@ pub(crate) enum Wrong {
     StallsStream,
     /// A listing is old.
     ListsStale,
+    /// It has lost the parts that it took.
+    LosesParts,
 }
 
 impl Wrong {
     /// All of them.
-    pub(crate) const ALL: [Self; 18] = [
+    pub(crate) const ALL: [Self; 19] = [
         Self::Unavailable,
         Self::Throttled,
         Self::LosesReply,
@@ -80,6 +82,7 @@ impl Wrong {
         Self::BreaksStream,
         Self::StallsStream,
         Self::ListsStale,
+        Self::LosesParts,
     ];
 
     /// What can go wrong at an operation.
@@ -104,6 +107,9 @@ impl Wrong {
         }
         if point == Operation::List.name() {
             all.push(ListsStale);
+        }
+        if point == Operation::Commit.name() {
+            all.push(LosesParts);
         }
         let changes = [
             Operation::Put,
@@ -143,6 +149,7 @@ impl Wrong {
             Self::BreaksStream => plan.on(here, Fault::BreakStream(7, unavailable)),
             Self::StallsStream => plan.on(here, Fault::StallStream(7, HOUR)),
             Self::ListsStale => plan.on(here, Fault::HideNewest(1000)),
+            Self::LosesParts => plan.on(here, Fault::before(Failure::permanent(ErrorKind::Conflict))),
         }
     }
 
@@ -160,6 +167,7 @@ impl Wrong {
                 | BreaksStream
                 | StallsStream
                 | ListsStale
+                | LosesParts
         )
     }
 
