@@ -154,6 +154,17 @@ pub trait StateStore: Send + Sync + fmt::Debug {
     /// `NotFound`.
     async fn update(&self, record: &JobRecord) -> Result<()>;
 
+    /// Replaces the member `progress` of the detail of a job that is not
+    /// finished, so that other processes see how far it is. Nothing else of the
+    /// record changes; an unknown or finished job is a success.
+    ///
+    /// # Errors
+    /// `Unavailable`.
+    async fn note_progress(&self, job: JobId, progress: Value) -> Result<()> {
+        let _ = (job, progress);
+        Ok(())
+    }
+
     /// The last job of each database, or of one.
     ///
     /// # Errors

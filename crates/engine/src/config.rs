@@ -37,6 +37,9 @@ pub struct EngineConfig {
     pub max_bases: usize,
     /// How often the owner of a job looks for a request to cancel, in milliseconds.
     pub cancel_poll_ms: u64,
+    /// How often a job notes what it has uploaded and how far it is, in
+    /// milliseconds: what one that dies has not noted is uploaded again.
+    pub note_ms: u64,
     /// How often the owner of a claim renews its heartbeat, in seconds.
     pub heartbeat_seconds: u64,
 }
@@ -54,6 +57,7 @@ impl Default for EngineConfig {
             window: 32,
             max_bases: 8,
             cancel_poll_ms: 500,
+            note_ms: 1000,
             heartbeat_seconds: 20,
         }
     }
@@ -73,6 +77,11 @@ impl EngineConfig {
     /// How often to look for a request to cancel.
     pub fn cancel_poll(&self) -> Duration {
         Duration::from_millis(self.cancel_poll_ms.max(1))
+    }
+
+    /// How often to note what a job has done.
+    pub fn note_every(&self) -> Duration {
+        Duration::from_millis(self.note_ms)
     }
 
     /// How often to renew a heartbeat.

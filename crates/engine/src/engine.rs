@@ -1,16 +1,17 @@
 //! The engine: what a session needs to back up and to restore.
 
-use crate::job::{CANCELLED, JobDetail, Progress};
+use crate::job::{CANCELLED, JobDetail, Progress, ProgressCounts};
 use crate::{CancelToken, EngineConfig, JobHandle, error::status_text, workers::Workers};
 use rockhold_core::{
     CatalogCodec, Error, ErrorKind, JobId, JobRecord, KindDescriptor, KindId, KindRegistry, Namespace,
     OpenRepository, OpenedRepository, RepositoryFactory, Result, SharedClock, SharedRepository, SharedState,
-    SharedWarehouse, SnapshotWriter, SystemClock,
+    SharedWarehouse, SnapshotWriter, StateStore, SystemClock,
 };
 use rockhold_layers::{Layers, Limiter, Limits};
 use std::collections::{BTreeMap, HashMap, HashSet};
 use std::fmt;
 use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Instant;
 use tokio::sync::Semaphore;
 
 /// Wraps every repository that the engine opens, to add the layers; the
@@ -399,11 +400,13 @@ impl RunningJob {
         let timeout = JobDetail::of(&self.record).map_or(u64::MAX, |d| d.timeout);
         let (clock, created, label) =
             (self.engine.0.clock.clone(), self.record.created, self.record.label.clone());
+        let (progress, note_every) = (self.progress.clone(), self.engine.0.config.note_every());
         let kind = match self.record.kind {
             rockhold_core::JobKind::Backup => "backup",
             rockhold_core::JobKind::Restore => "restore",
         };
         let task = tokio::spawn(async move {
+            let (mut noted, mut since) = (progress.counts(), Instant::now());
             loop {
                 tokio::time::sleep(poll).await;
                 match state.cancel_requested(id).await {
@@ -418,6 +421,11 @@ impl RunningJob {
                 if cancel.is_cancelled() {
                     return;
                 }
+                let counts = progress.counts();
+                if since.elapsed() >= note_every && counts != noted {
+                    (noted, since) = (counts, Instant::now());
+                    note_progress(&*state, id, &counts).await;
+                }
             }
         });
         Watchdog(task)
@@ -430,6 +438,14 @@ pub(crate) struct Watchdog(tokio::task::JoinHandle<()>);
 impl Drop for Watchdog {
     fn drop(&mut self) {
         self.0.abort();
+    }
+}
+
+/// Tells other processes how far a job is.
+async fn note_progress(state: &dyn StateStore, job: JobId, counts: &ProgressCounts) {
+    let Ok(counts) = serde_json::to_value(counts) else { return };
+    if let Err(error) = state.note_progress(job, counts).await {
+        tracing::warn!(?error, "the progress of a job cannot be noted");
     }
 }
 

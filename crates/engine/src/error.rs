@@ -3,6 +3,9 @@
 use rockhold_core::{Error, ErrorKind};
 use rockhold_sql::{SqlError, Stage};
 
+/// Databases that every warehouse has without listing them.
+pub(crate) const SYSTEM_DATABASES: [&str; 3] = ["information_schema", "sys", "_statistics_"];
+
 /// StarRocks's word in front of the message of a cancelled job.
 pub(crate) fn status_code(error: &Error) -> &'static str {
     match error.kind() {
@@ -38,6 +41,16 @@ pub(crate) fn common_analysis(message: impl Into<String>) -> SqlError {
 /// The error for a database that is not there.
 pub(crate) fn unknown_database(name: &str) -> SqlError {
     SqlError::numbered(Stage::Analyze, 5501, format!("Unknown database '{name}'"))
+}
+
+/// Refuses a database that belongs to the system as the target of a restore.
+pub(crate) fn refuse_system_database(name: &str) -> Result<(), SqlError> {
+    if SYSTEM_DATABASES.iter().any(|system| system.eq_ignore_ascii_case(name)) {
+        return Err(common(format!(
+            "Database {name} is the system's, nothing is restored into it; name another one: RESTORE … AS …"
+        )));
+    }
+    Ok(())
 }
 
 /// An error of a contract, as the statement that met it reports it.

@@ -130,6 +130,7 @@ fn backup_request(backup: &Backup, session_database: Option<&str>) -> Result<Bac
         scope,
         timeout,
         incremental,
+        reuse: options.reuse,
     })
 }
 

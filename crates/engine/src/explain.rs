@@ -132,8 +132,8 @@ impl Engine {
     ) -> Result<Vec<String>> {
         let (opened, cancel) = (&prepared.opened, CancelToken::default());
         let base_refs = match prepared.kind {
-            SnapshotKind::Database => self.bases(opened, &prepared.database).await?,
-            SnapshotKind::ExternalCatalogs => Vec::new(),
+            SnapshotKind::Database if prepared.reuse => self.bases(opened, &prepared.database).await?,
+            SnapshotKind::Database | SnapshotKind::ExternalCatalogs => Vec::new(),
         };
         let wanted: BTreeSet<(KindId, ObjectName)> =
             prepared.selected.iter().map(|s| (s.kind.clone(), s.name.clone())).collect();

@@ -1,12 +1,9 @@
 //! Which object needs which: the order in which objects are made, circles,
 //! and references that lead nowhere.
 
-use crate::Engine;
+use crate::{Engine, error::SYSTEM_DATABASES};
 use rockhold_core::{Error, ErrorKind, KindId, Namespace, ObjectName, ObjectRef, Result};
 use std::collections::{BTreeMap, BTreeSet};
-
-/// Databases that every warehouse has without listing them.
-const SYSTEM_DATABASES: [&str; 3] = ["information_schema", "sys", "_statistics_"];
 
 /// An object and the objects that it names.
 #[derive(Clone, Debug)]

@@ -59,7 +59,8 @@ impl Engine {
         let properties: BTreeMap<String, String> = split.plain.into_iter().collect();
         let secrets: BTreeMap<String, Secret> = split.secrets.into_iter().collect();
         let mode = if create.read_only { AccessMode::ReadOnly } else { AccessMode::ReadWrite };
-        let mut request = OpenRepository::new(create.location.trim()).create(!create.read_only);
+        let location = create.location.trim();
+        let mut request = OpenRepository::new(location).create(!create.read_only);
         request.properties.clone_from(&properties);
         request.secrets.clone_from(&secrets);
         // They are ours: no adapter knows them.
@@ -73,8 +74,13 @@ impl Engine {
             let repository = self.wrap(name, opened.repository, limits);
             let now = self.0.clock.now();
             let text = self.0.warehouse.display_time(now);
-            let root = initialise(&*repository, name, mode, now, &text).await?;
+            // Nothing is made where something is forbidden or something else lies.
+            match open(&*repository, name).await {
+                Err(e) if e.kind() == ErrorKind::NotFound && mode == AccessMode::ReadWrite => {}
+                there => drop(there?),
+            }
             probe_access(&*repository, mode).await?;
+            let root = initialise(&*repository, name, mode, now, &text).await?;
             if mode == AccessMode::ReadWrite && !keeps_create_new(&*repository).await? {
                 remarks.push(
                     "the store does not refuse to overwrite an object: labels are taken by bids, and a bid of a \
@@ -85,16 +91,20 @@ impl Engine {
             Ok::<_, Error>(root)
         };
         let root = made.await.map_err(|e| match e.kind() {
-            ErrorKind::NotFound if create.read_only => failed(format!(
-                "there is no repository {name} at {}; READ ONLY never creates one",
-                create.location
-            )),
+            // A missing bucket is told as such.
+            ErrorKind::NotFound
+                if create.read_only
+                    && ["there is no repository", "no such object"]
+                        .iter()
+                        .any(|t| e.message().starts_with(t)) =>
+            {
+                failed(format!("there is no repository {name} at {location}; READ ONLY never creates one"))
+            }
             _ => failed(e.to_string()),
         })?;
         remarks.extend(root.warnings);
 
-        let mut record =
-            RepositoryRecord::new(name, create.location.clone(), root.document.id, root.document.created);
+        let mut record = RepositoryRecord::new(name, location, root.document.id, root.document.created);
         record.broker = create.broker.clone().unwrap_or_default();
         record.read_only = create.read_only;
         record.properties = properties;
@@ -150,6 +160,19 @@ impl Engine {
         let opened = self.open_store(&request).await?;
         let repository = self.wrap(&record.name, opened.repository, limits);
         let root = open(&*repository, &record.name).await?;
+        if root.document.id != record.id {
+            return Err(Error::new(
+                ErrorKind::Conflict,
+                format!(
+                    "another repository lies there than the one that {} was made for; \
+                     DROP REPOSITORY and CREATE REPOSITORY take it",
+                    record.name
+                ),
+            )
+            .at(&record.location)
+            .with("identity", root.document.id)
+            .with("expected", record.id));
+        }
         for warning in &root.warnings {
             tracing::warn!(repository = %record.name, "{warning}");
         }

@@ -50,6 +50,10 @@ pub struct BackupRequest {
     /// `"type" = "incremental"`: as in StarRocks a full backup for a label
     /// that is free, and refused with an error of its own for one that is not.
     pub incremental: bool,
+    /// Whether files that earlier snapshots hold are named instead of stored
+    /// again. `false` makes a snapshot that depends on none of them, for a store
+    /// that has lost files.
+    pub reuse: bool,
 }
 
 /// What a BACKUP takes.

@@ -9,7 +9,7 @@ use std::fmt::Write;
 
 use rockhold_model::{
     Aggregation, Bound, Column, ColumnDefault, Distribution, Index, Partition, PartitionValue, Partitioning,
-    TableDefinition,
+    Rollup, TableDefinition,
 };
 
 use crate::ast::{quote_ident, quote_text, sql_type};
@@ -32,15 +32,19 @@ pub fn create_table_statements(table: &TableDefinition, partitions: &[Partition]
             format!("ALTER TABLE {} ADD {}", quote_ident(&table.name), partition_text(partition))
         }));
     }
-    let views = table.rollups.iter().filter_map(|rollup| Some((rollup, rollup.query.as_ref()?)));
-    statements.extend(views.map(|(rollup, query)| {
-        let properties = match rollup.properties.is_empty() {
-            true => String::new(),
-            false => format!(" PROPERTIES {}", properties_text(&rollup.properties)),
-        };
-        format!("CREATE MATERIALIZED VIEW {}{properties} AS {query}", quote_ident(&rollup.name))
-    }));
+    statements.extend(table.rollups.iter().filter_map(create_synchronous_view));
     statements
+}
+
+/// The statement that makes a synchronous materialized view; `None` for a
+/// rollup without a query.
+pub fn create_synchronous_view(rollup: &Rollup) -> Option<String> {
+    let query = rollup.query.as_ref()?;
+    let properties = match rollup.properties.is_empty() {
+        true => String::new(),
+        false => format!(" PROPERTIES {}", properties_text(&rollup.properties)),
+    };
+    Some(format!("CREATE MATERIALIZED VIEW {}{properties} AS {query}", quote_ident(&rollup.name)))
 }
 
 fn create_table(table: &TableDefinition, partitions: &[&Partition]) -> String {

@@ -44,7 +44,7 @@ pub use create_object_sql::{
     create_catalog_statement, create_function_statement, create_materialized_view_statements,
     create_view_statements,
 };
-pub use create_sql::create_table_statements;
+pub use create_sql::{create_synchronous_view, create_table_statements};
 pub use error::{Position, SqlError, Stage, sqlstate_of};
 pub use keywords::is_reserved;
 pub use kinds::{KindWords, STATEMENT_KINDS, default_kinds, statement_table};

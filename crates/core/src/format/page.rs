@@ -143,7 +143,9 @@ impl PageEntry for Document {
 /// `Corrupt` at the page's key when bytes, lengths, counts, order, totals or
 /// an entry are not as the reference says.
 pub fn decode_page<T: PageEntry>(page: &PageRef, position: u64, stored: &[u8]) -> Result<Vec<T>> {
-    let corrupt = |why: String| Error::corrupt(format!("a {} page is damaged: {why}", T::NAME)).at(&page.key);
+    let corrupt = |why: String| {
+        Error::corrupt(format!("a page of {} entries is damaged: {why}", T::NAME)).at(&page.key)
+    };
     super::check::page::<T>(page).map_err(|e| e.at(&page.key))?;
     if stored.len() as u64 != page.len {
         return Err(corrupt(format!("it has {} bytes, not {}", stored.len(), page.len)));
@@ -237,7 +239,9 @@ pub async fn read_page<T: PageEntry>(
     let stored = match super::read_bounded(repository, &page.key, page.len, "page").await {
         Ok(stored) => stored,
         Err(e) if e.kind() == ErrorKind::NotFound => {
-            return Err(Error::corrupt(format!("a {} page is missing", T::NAME)).at(&page.key).because(e));
+            return Err(Error::corrupt(format!("a page of {} entries is missing", T::NAME))
+                .at(&page.key)
+                .because(e));
         }
         Err(e) => return Err(e),
     };

@@ -6,13 +6,18 @@ use rockhold_core::format::{BaseRef, EntryReader, ObjectEntry, SnapshotState};
 use rockhold_core::{Error, ErrorKind, KindId, ObjectName, Result};
 use std::collections::{BTreeMap, BTreeSet};
 
+/// One of so many bases is there for its size.
+const LARGE_OF: usize = 4;
+
 /// The entries of the base snapshots, for the objects that are backed up: of
 /// each object the newest.
 #[derive(Default)]
 pub(crate) struct Bases(BTreeMap<(KindId, ObjectName), ObjectEntry>);
 
 impl Engine {
-    /// The newest snapshots of the same database, newest first.
+    /// The newest snapshots of the same database, newest first, and behind them
+    /// the largest of the others: backups of single tables or partitions must
+    /// not push out the one of everything.
     pub(crate) async fn bases(&self, opened: &Opened, database: &str) -> Result<Vec<BaseRef>> {
         let mut found: Vec<_> = opened
             .labels
@@ -25,7 +30,11 @@ impl Engine {
             })
             .collect();
         found.sort_by_key(|summary| std::cmp::Reverse((summary.finished, summary.created)));
-        found.truncate(self.0.config.max_bases);
+        let most = self.0.config.max_bases;
+        let mut older = found.split_off(found.len().min(most.saturating_sub(most / LARGE_OF)));
+        older.sort_by_key(|summary| std::cmp::Reverse(summary.totals.files));
+        found.extend(older);
+        found.truncate(most);
         Ok(found.into_iter().map(|s| BaseRef { label: s.label, n: s.n, job: s.job }).collect())
     }
 }

@@ -19,8 +19,8 @@ pub(crate) struct KnownFiles {
     pub(crate) state: SharedState,
     pub(crate) cancel: CancelToken,
     /// The jobs whose files a cached entry may name: those of the base
-    /// snapshots that the claim names.
-    pub(crate) trusted: BTreeSet<JobId>,
+    /// snapshots that the claim names, the newest first.
+    pub(crate) trusted: Vec<JobId>,
     /// The jobs whose files may be adopted once they are verified.
     pub(crate) adopted: BTreeSet<JobId>,
 }

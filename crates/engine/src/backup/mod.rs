@@ -42,6 +42,8 @@ pub(crate) struct PreparedBackup {
     pub(crate) selected: Vec<Selected>,
     pub(crate) opened: Opened,
     pub(crate) notes: Vec<String>,
+    /// Whether earlier snapshots are built upon.
+    pub(crate) reuse: bool,
 }
 
 impl Engine {
@@ -51,7 +53,7 @@ impl Engine {
     /// With StarRocks's numbers and texts; nothing is left behind.
     pub async fn submit_backup(&self, request: BackupRequest) -> Result<JobHandle, SqlError> {
         self.0.state.take_ownership().await.map_err(from_core)?;
-        let PreparedBackup { database, kind, mut selected, opened, notes } =
+        let PreparedBackup { database, kind, mut selected, opened, notes, .. } =
             self.prepare_backup(&request).await?;
         self.require_free_slot(&database).await?;
         let objects = selected
@@ -121,7 +123,7 @@ impl Engine {
         if opened.record.read_only {
             return Err(common(format!("Repository {} is read only", request.repository)));
         }
-        Ok(PreparedBackup { database, kind, selected, opened, notes })
+        Ok(PreparedBackup { database, kind, selected, opened, notes, reuse: request.reuse })
     }
 
     async fn require_known_repository(&self, name: &str) -> Result<(), SqlError> {
@@ -163,9 +165,11 @@ impl Engine {
         known_dead.retain(|noted| !self.holds_claim(*noted));
         self.0.state.note_claim(job).await.map_err(from_core)?;
         let bases = match kind {
-            SnapshotKind::Database => self.bases(opened, database).await.map_err(from_core)?,
+            SnapshotKind::Database if request.reuse => {
+                self.bases(opened, database).await.map_err(from_core)?
+            }
             // Catalogs have no files that an earlier snapshot could hold.
-            SnapshotKind::ExternalCatalogs => Vec::new(),
+            SnapshotKind::Database | SnapshotKind::ExternalCatalogs => Vec::new(),
         };
         let claim = ClaimRequest {
             label: label.clone(),

@@ -171,6 +171,7 @@ async fn work(running: &mut RunningJob, job: &BackupJob) -> Result<()> {
         },
         next_number: AtomicU64::new(0),
         uploaded_bytes: AtomicU64::new(0),
+        note_every: config.note_every(),
         fresh: Default::default(),
     });
 
@@ -179,13 +180,19 @@ async fn work(running: &mut RunningJob, job: &BackupJob) -> Result<()> {
     }
     let mut objects = ObjectEntryWriter::new(pages.clone());
     let mut counts = BTreeMap::new();
-    for (index, object) in cut.objects().iter().enumerate() {
-        let base = bases.of(&object.kind, &object.name);
-        let entry = one_object(running, &context, &pages, &*cut, index, object, base, &mut notes).await?;
-        *counts.entry(entry.kind.clone()).or_insert(0) += 1;
-        objects.push(entry).await?;
-    }
-    context.remember_rest().await?;
+    let uploaded = async {
+        for (index, object) in cut.objects().iter().enumerate() {
+            let base = bases.of(&object.kind, &object.name);
+            let entry = one_object(running, &context, &pages, &*cut, index, object, base, &mut notes).await?;
+            *counts.entry(entry.kind.clone()).or_insert(0) += 1;
+            objects.push(entry).await?;
+        }
+        Ok(())
+    };
+    let uploaded: Result<()> = uploaded.await;
+    // Of a job that failed, too: the next one of this label may adopt what stays.
+    let remembered = context.remember_rest().await;
+    uploaded.and(remembered)?;
     let now = clock.now();
     running
         .enter(backup_state::SAVE_META, |d| {

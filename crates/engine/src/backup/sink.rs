@@ -16,13 +16,14 @@ use rockhold_core::{
 use std::collections::VecDeque;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::{Duration, Instant};
 use tokio::task::JoinHandle;
 
 /// How many files of a partition are listed at once.
 const BATCH: usize = 256;
 
-/// Uploaded files are noted in the local cache after so many of them, or so
-/// many bytes: what a job that dies has not noted is uploaded again.
+/// Uploaded files are noted in the local cache after so many of them, so many
+/// bytes or some time: what a job that dies has not noted is uploaded again.
 const NOTED_FILES: usize = 1024;
 const NOTED_BYTES: u64 = 256 << 20;
 
@@ -44,6 +45,8 @@ pub(crate) struct UploadContext {
     pub(crate) known: KnownFiles,
     pub(crate) next_number: AtomicU64,
     pub(crate) uploaded_bytes: AtomicU64,
+    /// How long an uploaded file may wait to be noted.
+    pub(crate) note_every: Duration,
     /// Uploaded, not yet in the local cache.
     pub(crate) fresh: Mutex<Fresh>,
 }
@@ -53,6 +56,22 @@ pub(crate) struct UploadContext {
 pub(crate) struct Fresh {
     files: Vec<FileEntry>,
     bytes: u64,
+    /// When the last ones were noted.
+    noted: Option<Instant>,
+}
+
+impl Fresh {
+    /// Those that are to be noted now, if they are enough.
+    fn batch(&mut self, every: Duration) -> Option<Vec<FileEntry>> {
+        let since = self.noted.get_or_insert_with(Instant::now).elapsed();
+        let few = self.files.len() < NOTED_FILES && self.bytes < NOTED_BYTES && since < every;
+        (!few).then(|| self.take())
+    }
+
+    fn take(&mut self) -> Vec<FileEntry> {
+        (self.bytes, self.noted) = (0, Some(Instant::now()));
+        std::mem::take(&mut self.files)
+    }
 }
 
 impl UploadContext {
@@ -62,21 +81,21 @@ impl UploadContext {
             let mut fresh = self.fresh();
             fresh.bytes = fresh.bytes.saturating_add(entry.len);
             fresh.files.push(entry.clone());
-            if fresh.files.len() < NOTED_FILES && fresh.bytes < NOTED_BYTES {
-                return Ok(());
-            }
-            std::mem::take(&mut *fresh)
+            fresh.batch(self.note_every)
         };
-        self.state.remember_files(self.repository_id, self.job, &batch.files).await
+        match batch {
+            Some(files) => self.state.remember_files(self.repository_id, self.job, &files).await,
+            None => Ok(()),
+        }
     }
 
     /// Remembers the rest.
     pub(crate) async fn remember_rest(&self) -> Result<()> {
-        let rest = std::mem::take(&mut *self.fresh());
-        if rest.files.is_empty() {
+        let rest = self.fresh().take();
+        if rest.is_empty() {
             return Ok(());
         }
-        self.state.remember_files(self.repository_id, self.job, &rest.files).await
+        self.state.remember_files(self.repository_id, self.job, &rest).await
     }
 
     fn fresh(&self) -> MutexGuard<'_, Fresh> {

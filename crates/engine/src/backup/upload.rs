@@ -82,11 +82,10 @@ impl Upload<'_> {
     }
 
     async fn in_one_piece(&self, path: &Path, len: u64) -> Result<(Digest, Vec<Digest>)> {
-        let mut reader = FileReader::open(path, len)?;
+        let reader = FileReader::open(path, len)?;
         let size = usize::try_from(len).map_err(|_| Error::internal("a small file is long"))?;
-        let (reader_back, bytes) = self.cancel.run(read_next(reader, size)).await?;
-        reader = reader_back;
-        let (digest, chunks) = reader.finish()?;
+        let (reader, bytes) = self.cancel.run(reader.next(size)).await?;
+        let (digest, chunks) = self.cancel.run(reader.finish()).await?;
         // The bytes are compared before they are sent, so that a damaged file costs no upload.
         if let DataPart::LocalFile { digest: recorded, .. } = &self.file.part
             && *recorded != digest
@@ -157,7 +156,7 @@ impl Upload<'_> {
         let fits = part_len <= (self.part_len as u64).saturating_mul(2);
         let at_once = fits && self.repository.capabilities().parallel_parts;
         let reader = FileReader::open(path, len)?;
-        let (mut reader, mut bytes) = self.cancel.run(read_next(reader, size)).await?;
+        let (mut reader, mut bytes) = self.cancel.run(reader.next(size)).await?;
         let mut sending = FuturesUnordered::new();
         let mut number = 0;
         while !bytes.is_empty() {
@@ -172,7 +171,7 @@ impl Upload<'_> {
                 writer.write_part(number, part).await.map(|()| len)
             });
             number += 1;
-            let mut reading = pin!(self.cancel.run(read_next(reader, size)));
+            let mut reading = pin!(self.cancel.run(reader.next(size)));
             (reader, bytes) = loop {
                 tokio::select! {
                     read = &mut reading => break read?,
@@ -183,7 +182,7 @@ impl Upload<'_> {
         while !sending.is_empty() {
             moved(self.one_is_sent(&mut sending).await?);
         }
-        let (digest, chunks) = reader.finish()?;
+        let (digest, chunks) = self.cancel.run(reader.finish()).await?;
         if let DataPart::LocalFile { digest: recorded, .. } = &self.file.part
             && *recorded != digest
         {
@@ -220,13 +219,17 @@ fn damaged(path: &Path, what: &str) -> Error {
         .at(path.display())
 }
 
-/// Reads a file from front to back, hashing what it reads.
+/// Reads a file from front to back, hashing what it reads. A file in chunks is
+/// hashed twice, chunk by chunk and whole: the whole takes in each part while
+/// the next one is read.
 struct FileReader {
     file: File,
     path: std::path::PathBuf,
     left: u64,
-    len: u64,
     whole: Hasher,
+    /// Given out and not taken in by `whole`.
+    behind: Bytes,
+    in_chunks: bool,
     chunk: Hasher,
     chunk_fill: u64,
     chunks: Vec<Digest>,
@@ -243,12 +246,42 @@ impl FileReader {
             file,
             path: path.to_owned(),
             left: len,
-            len,
             whole: Hasher::new(),
+            behind: Bytes::new(),
+            in_chunks: len > CHUNK_LEN,
             chunk: Hasher::new(),
             chunk_fill: 0,
             chunks: Vec::new(),
         })
+    }
+
+    /// Reads and hashes off the async threads.
+    async fn next(mut self, size: usize) -> Result<(Self, Bytes)> {
+        let caught_up = self.catch_up();
+        let read = off_the_async_threads(move || self.read(size).map(|bytes| (self, bytes)));
+        let (caught_up, read) = tokio::join!(caught_up, read);
+        let (mut reader, bytes) = read??;
+        if let Some(whole) = caught_up? {
+            reader.whole = whole;
+        }
+        if reader.in_chunks {
+            reader.behind = bytes.clone();
+        }
+        Ok((reader, bytes))
+    }
+
+    /// Takes the part given out last into the digest of the whole, if it is not in it.
+    fn catch_up(&mut self) -> impl Future<Output = Result<Option<Hasher>>> + use<> {
+        let behind = std::mem::take(&mut self.behind);
+        let whole = (!behind.is_empty()).then(|| std::mem::take(&mut self.whole));
+        async move {
+            let Some(mut whole) = whole else { return Ok(None) };
+            off_the_async_threads(move || {
+                whole.update(&behind);
+                Some(whole)
+            })
+            .await
+        }
     }
 
     fn read(&mut self, size: usize) -> Result<Bytes> {
@@ -256,9 +289,10 @@ impl FileReader {
         let mut buffer = vec![0; want];
         for piece in buffer.chunks_mut(PIECE_LEN) {
             self.file.read_exact(piece).map_err(|e| Error::io(e, "read", self.path.display()))?;
-            self.whole.update(piece);
-            if self.len > CHUNK_LEN {
+            if self.in_chunks {
                 self.hash_chunks(piece);
+            } else {
+                self.whole.update(piece);
             }
         }
         self.left -= want as u64;
@@ -279,23 +313,18 @@ impl FileReader {
         }
     }
 
-    fn finish(mut self) -> Result<(Digest, Vec<Digest>)> {
+    async fn finish(mut self) -> Result<(Digest, Vec<Digest>)> {
         if self.left != 0 {
             return Err(damaged(&self.path, "it ended early"));
         }
+        let whole = self.catch_up().await?.unwrap_or(self.whole);
         if self.chunk_fill > 0 {
             self.chunks.push(self.chunk.finish());
         }
-        Ok((self.whole.finish(), self.chunks))
+        Ok((whole.finish(), self.chunks))
     }
 }
 
-/// Reads and hashes off the async threads.
-async fn read_next(mut reader: FileReader, size: usize) -> Result<(FileReader, Bytes)> {
-    tokio::task::spawn_blocking(move || {
-        let bytes = reader.read(size)?;
-        Ok((reader, bytes))
-    })
-    .await
-    .map_err(|e| Error::internal("a reading task died").because(e))?
+async fn off_the_async_threads<T: Send + 'static>(run: impl FnOnce() -> T + Send + 'static) -> Result<T> {
+    tokio::task::spawn_blocking(run).await.map_err(|e| Error::internal("a reading task died").because(e))
 }

@@ -217,8 +217,11 @@ fn missing_is_damage(error: Error) -> Error {
         return error;
     }
     let key = error.key().unwrap_or("").to_owned();
-    Error::corrupt("the stored file is missing: it was deleted by hand or by a lifecycle rule")
-        .during("get")
-        .at(key)
-        .because(error)
+    Error::corrupt(
+        "the stored file is missing: it was deleted by hand or by a lifecycle rule; \
+         BACKUP … PROPERTIES (\"reuse\" = \"false\") stores every file anew",
+    )
+    .during("get")
+    .at(key)
+    .because(error)
 }

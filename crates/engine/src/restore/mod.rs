@@ -11,7 +11,7 @@ mod sink;
 pub(crate) use estimate::estimate;
 
 use crate::backup::slot_error;
-use crate::error::{common, from_core};
+use crate::error::{common, from_core, refuse_system_database};
 use crate::job::{JobDetail, JobObject, restore_state};
 use crate::repositories::Opened;
 use crate::{Engine, JobHandle, RestoreRequest, RestoreScope};
@@ -90,9 +90,11 @@ impl Engine {
         let opened = self.require_repository(&request.repository).await?;
         let label = &request.label;
         let info = |e: Error| {
-            common(format!(
-                "Failed to get info of snapshot '{label}' because: {e}. Maybe specified wrong backup timestamp"
-            ))
+            let advice = match e.kind() {
+                rockhold_core::ErrorKind::Corrupt => "",
+                _ => ". Maybe specified wrong backup timestamp",
+            };
+            common(format!("Failed to get info of snapshot '{label}' because: {e}{advice}"))
         };
         let snapshot = opened.labels.read_snapshot(label, Some(&request.timestamp)).await.map_err(info)?;
         let document = snapshot.document;
@@ -151,6 +153,7 @@ impl Engine {
         };
         let database = target.clone().unwrap_or_else(|| document.database.clone());
         names::check_database(&database)?;
+        refuse_system_database(&database)?;
         if slot {
             self.require_free_slot(&database).await?;
         }

@@ -10,6 +10,11 @@ use async_trait::async_trait;
 use rockhold_core::format::{EntryReader, PartitionEntry, SnapshotKind};
 use rockhold_core::{Error, JobOutcome, PartitionSource, RestoreOptions, Result, SharedRepository};
 use std::sync::Arc;
+use std::time::Duration;
+
+/// The pauses before a rollback that failed is tried again.
+const ROLLED_BACK_AGAIN: [Duration; 3] =
+    [Duration::from_millis(100), Duration::from_millis(500), Duration::from_secs(2)];
 
 /// Runs the job to its end, whatever happens on the way.
 pub(crate) async fn run(mut running: RunningJob, job: RestoreJob) {
@@ -23,16 +28,18 @@ pub(crate) async fn run(mut running: RunningJob, job: RestoreJob) {
 }
 
 /// Ends a restore that failed: the warehouse knows whether it was committed.
-async fn give_up(running: RunningJob, error: Error) {
+async fn give_up(running: RunningJob, mut error: Error) {
     let warehouse = running.engine.0.warehouse.clone();
     let _permit = running.engine.0.pools.release_snapshot.clone().acquire_owned().await;
     match warehouse.outcome(running.id()).await {
         Ok(JobOutcome::Committed) => return running.end(FINISHED, |_| ()).await,
         Ok(JobOutcome::Open) => {
-            if let Err(left) = warehouse.rollback(running.id()).await {
+            if let Err(left) = roll_back(&running).await {
                 // The next owner of the warehouse rolls it back; until then the
                 // targets stay in state RESTORE.
                 tracing::error!(error = ?left, "a restore could not be rolled back now");
+                error =
+                    error.with("its tables", "stay in state RESTORE until the next statement that writes");
             }
         }
         Ok(JobOutcome::Unknown | JobOutcome::RolledBack) => {}
@@ -40,6 +47,19 @@ async fn give_up(running: RunningJob, error: Error) {
     }
     let error = say_state(&running, error);
     running.end_cancelled(&error).await;
+}
+
+/// Rolls back, and again where the warehouse could not for the moment.
+async fn roll_back(running: &RunningJob) -> Result<()> {
+    let warehouse = &running.engine.0.warehouse;
+    for wait in ROLLED_BACK_AGAIN {
+        match warehouse.rollback(running.id()).await {
+            Err(error) => tracing::warn!(?error, "a restore could not be rolled back; it is tried again"),
+            Ok(()) => return Ok(()),
+        }
+        tokio::time::sleep(wait).await;
+    }
+    warehouse.rollback(running.id()).await
 }
 
 /// StarRocks adds the state to the text of a user's cancel.

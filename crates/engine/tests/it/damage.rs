@@ -108,3 +108,27 @@ async fn a_missing_file_is_named_and_nothing_is_restored() {
     }
     w.done(&restore).await;
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_backup_that_reuses_nothing_stands_by_itself_and_the_next_ones_upon_it() {
+    let (dir, memory) = (tempfile::tempdir().unwrap(), MemoryFactory::default());
+    let w = open(dir.path(), &memory, &FaultPlan::new()).await.unwrap();
+    w.set_up(3).await;
+    let rows = w.visible(&ObjectName::new("d", "t")).await.unwrap();
+    w.done("BACKUP DATABASE d SNAPSHOT s TO r").await;
+    let repository = memory.repository("mem://r/__rockhold_repository_r");
+    let data = || repository.objects().into_keys().filter(|key| key.as_str().starts_with("data/"));
+    let lost: Vec<Key> = data().collect();
+    repository.delete(lost).await.unwrap();
+    w.done("BACKUP DATABASE d SNAPSHOT whole TO r PROPERTIES (\"reuse\" = \"false\")").await;
+    assert_eq!(data().count(), 6, "every file is stored anew");
+    w.done("BACKUP DATABASE d SNAPSHOT later TO r").await;
+    assert_eq!(data().count(), 6, "and found again by the next one");
+    let restores = [w.restore_statement("whole", "").await, w.restore_statement("later", "").await];
+    for restore in restores {
+        w.store.change(rockhold_warehouse_store::Change::DropDatabase { name: "d".into() }).await.unwrap();
+        w.store.reclaim().await.unwrap();
+        w.done(&restore).await;
+        assert_eq!(w.visible(&ObjectName::new("d", "t")).await.as_ref(), Some(&rows));
+    }
+}

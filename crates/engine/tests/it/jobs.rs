@@ -1,8 +1,9 @@
 //! One job of a database at a time; cancelling; worker pools.
 
-use crate::support::{MemoryFactory, World, open};
+use crate::support::{MemoryFactory, World, one_at_a_time, open, open_layered};
 use rockhold_core::ObjectName;
-use rockhold_layers::{Fault, FaultPlan, Moment, Operation, Passed, Scope};
+use rockhold_engine::EngineConfig;
+use rockhold_layers::{Fault, FaultPlan, Layers, Moment, Operation, Passed, Scope};
 use std::sync::{Arc, Barrier};
 use std::time::Duration;
 use tokio::sync::Notify;
@@ -22,12 +23,24 @@ async fn slow(dir: &tempfile::TempDir) -> (World, MemoryFactory, FaultPlan) {
 }
 
 async fn until(w: &World, state: &str) {
-    loop {
+    for _ in 0..12_000 {
         if w.engine.running_jobs().iter().any(|job| job.record().state == state) {
             return;
         }
         tokio::time::sleep(Duration::from_millis(5)).await;
     }
+    panic!("no job is {state}");
+}
+
+/// Another process that has the directory open, and what it sees of the last BACKUP.
+async fn beside(dir: &tempfile::TempDir, memory: &MemoryFactory) -> World {
+    let storage = Arc::new(memory.clone());
+    open_layered(dir.path(), storage, &FaultPlan::new(), Layers::new(), attentive()).await.unwrap()
+}
+
+/// Jobs look for a cancel, and tell how far they are, all the time.
+fn attentive() -> EngineConfig {
+    EngineConfig { cancel_poll_ms: 10, note_ms: 0, ..one_at_a_time() }
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -156,4 +169,80 @@ async fn show_has_the_columns_of_starrocks() {
     assert_eq!(cell(7), "t PARTITIONS [p001, p002]");
     // A database shows its last job only.
     assert_eq!(w.engine.show_backup(None).await.unwrap().collect().await.unwrap().len(), 1);
+}
+
+/// A world whose uploads take a while and whose jobs are attentive.
+async fn slow_and_attentive(dir: &tempfile::TempDir, memory: &MemoryFactory, plan: &FaultPlan) -> World {
+    let (layers, none) = (Layers::new().fault(plan.clone()), FaultPlan::new());
+    let w = open_layered(dir.path(), Arc::new(memory.clone()), &none, layers, attentive()).await.unwrap();
+    w.set_up(4).await;
+    let data = rockhold_core::Key::new("data").unwrap();
+    plan.on(Scope::operation(Operation::Put).below(data), Fault::Stall(Duration::from_millis(300)));
+    w
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn another_process_sees_how_far_a_job_is_and_its_cancel_waits_for_the_end() {
+    let (dir, memory, plan) = (tempfile::tempdir().unwrap(), MemoryFactory::default(), FaultPlan::new());
+    let w = slow_and_attentive(&dir, &memory, &plan).await;
+    let other = beside(&dir, &memory).await;
+    let job = w.submit(BACKUP).await.unwrap();
+    until(&w, "UPLOADING").await;
+    let mut seen = String::new();
+    for _ in 0..1000 {
+        let rows = other.engine.show_backup(Some("d")).await.unwrap().collect().await.unwrap();
+        seen = rows[0][10].clone().unwrap_or_default();
+        if !seen.is_empty() && !seen.ends_with(": 0/0]") {
+            break;
+        }
+        tokio::time::sleep(Duration::from_millis(5)).await;
+    }
+    assert!(seen.starts_with('[') && !seen.ends_with(": 0/0]"), "{seen}");
+    other.sql("CANCEL BACKUP FROM d").await.unwrap();
+    let rows = other.engine.show_backup(Some("d")).await.unwrap().collect().await.unwrap();
+    assert_eq!(rows[0][3].as_deref(), Some("CANCELLED"), "CANCEL has waited for it");
+    assert_eq!(job.wait().await.state, "CANCELLED");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_cancel_that_comes_too_late_says_so_in_another_process_too() {
+    let (dir, memory) = (tempfile::tempdir().unwrap(), MemoryFactory::default());
+    // This one does not look for cancels: its job ends as if there were none.
+    let (w, plan) = (open(dir.path(), &memory, &FaultPlan::new()).await.unwrap(), FaultPlan::new());
+    w.set_up(1).await;
+    drop(w);
+    let w = open(dir.path(), &memory, &plan).await.unwrap();
+    plan.on(Scope::operation(Operation::Put), Fault::Stall(Duration::from_millis(100)));
+    let other = beside(&dir, &memory).await;
+    let job = w.submit(BACKUP).await.unwrap();
+    let error = other.sql("CANCEL BACKUP FROM d").await.unwrap_err();
+    assert_eq!(
+        error.to_string(),
+        "Failed to cancel job: Job with label s can not be cancelled. state: FINISHED"
+    );
+    assert_eq!(job.wait().await.state, "FINISHED");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn the_restore_of_a_dead_process_is_ended_by_cancel() {
+    let (dir, memory, plan) = (tempfile::tempdir().unwrap(), MemoryFactory::default(), FaultPlan::new());
+    let table = ObjectName::new("d", "t");
+    let before = {
+        let w = open(dir.path(), &memory, &FaultPlan::new()).await.unwrap();
+        w.set_up(2).await;
+        w.done(BACKUP).await;
+        w.load(&table, 500).await;
+        w.visible(&table).await
+    };
+    {
+        let w = open(dir.path(), &memory, &plan).await.unwrap();
+        let restore = w.restore_statement("s", "").await;
+        plan.on(Scope::point("begin restore"), Fault::Die(Moment::After));
+        assert_eq!(w.job(&restore).await.unwrap().state, "CANCELLED");
+    }
+    let w = beside(&dir, &memory).await;
+    let error = w.store.snapshot(std::slice::from_ref(&table)).await.unwrap_err();
+    assert!(error.to_string().contains("RESTORE"), "{error}");
+    w.sql("CANCEL RESTORE FROM d").await.unwrap();
+    assert_eq!(w.visible(&table).await, before);
 }

@@ -172,7 +172,7 @@ async fn a_job_of_the_external_catalogs_is_cancelled_by_its_own_statement_and_ha
     let plan = FaultPlan::new();
     let w = world(story.start.dir.path(), &story.start.memory, &plan).await;
     // Held still while its objects are pinned.
-    let wait = Fault::run(Moment::Before, |_| std::thread::sleep(Duration::from_millis(700)));
+    let wait = Fault::run(Moment::Before, |_| std::thread::sleep(Duration::from_secs(3)));
     plan.on(Scope::point("pin"), wait.clone());
     let job = w.submit("BACKUP EXTERNAL CATALOG (hive) SNAPSHOT c2 TO r").await.unwrap();
     let error = w.job(&story.catalogs).await.unwrap_err();

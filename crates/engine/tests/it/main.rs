@@ -20,6 +20,7 @@ mod place;
 mod pools;
 mod process;
 mod real_kinds;
+mod repositories;
 mod selection;
 mod support;
 mod vendors;

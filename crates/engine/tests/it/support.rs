@@ -105,6 +105,7 @@ pub(crate) fn one_at_a_time() -> EngineConfig {
         window: 1,
         heartbeat_seconds: 3600,
         cancel_poll_ms: 3_600_000,
+        note_ms: 3_600_000,
         ..EngineConfig::default()
     }
 }

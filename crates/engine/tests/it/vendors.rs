@@ -164,7 +164,7 @@ impl<'a> Sampled<'a> {
     async fn backups(&self) {
         let log = self.calls(&self.place.below("count"), BACKUP).await;
         let parts = log.iter().filter(|call| call.point == "write part").count();
-        assert_eq!(parts, 3, "the long file goes in parts: {log:?}");
+        assert!(parts >= 3, "the long file goes in parts: {log:?}");
         let (mut finished, points) = (0, sample(&log, self.of_each));
         for (n, (call, wrong)) in points.iter().enumerate() {
             let (dir, place) = (self.copy(), self.place.below(&format!("backup{n}")));

@@ -38,6 +38,8 @@ pub struct BackupOptions {
     pub timeout: u64,
     /// `ttl` as written, checked by [`parse_ttl`]; `None` to keep for ever.
     pub ttl: Option<String>,
+    /// `reuse`: whether files that earlier snapshots hold are stored once.
+    pub reuse: bool,
 }
 
 /// Reads the properties of BACKUP.
@@ -46,7 +48,8 @@ pub struct BackupOptions {
 ///
 /// 5064 for unknown keys and values that are not allowed.
 pub fn backup_options(backup: &Backup) -> Result<BackupOptions> {
-    let mut options = BackupOptions { kind: BackupType::Full, timeout: DEFAULT_TIMEOUT, ttl: None };
+    let mut options =
+        BackupOptions { kind: BackupType::Full, timeout: DEFAULT_TIMEOUT, ttl: None, reuse: true };
     let mut unknown = Vec::new();
     for (key, value) in effective(&backup.properties) {
         match key.as_str() {
@@ -58,6 +61,9 @@ pub fn backup_options(backup: &Backup) -> Result<BackupOptions> {
                 parse_ttl(&value)?;
                 options.ttl = (!value.trim().is_empty()).then_some(value);
             }
+            "reuse" if value.eq_ignore_ascii_case("true") => options.reuse = true,
+            "reuse" if value.eq_ignore_ascii_case("false") => options.reuse = false,
+            "reuse" => return Err(common(format!("reuse is true or false, not {value}"))),
             _ => unknown.push(key),
         }
     }

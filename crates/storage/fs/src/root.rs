@@ -42,7 +42,7 @@ impl Root {
         };
         let fd = opened.map_err(|errno| match errno {
             Errno::NOENT => os(errno, "open", path.display())
-                .with("hint", "create the directory, or ask for it to be created"),
+                .with("hint", "is the disk mounted? a new place is made by CREATE REPOSITORY"),
             other => os(other, "open", path.display()),
         })?;
         let in_one_step = open_beneath(&fd, ".", OPEN | OFlags::DIRECTORY).is_ok();

@@ -167,7 +167,7 @@ async fn opening_says_in_one_line_what_is_wrong() {
     };
     assert_eq!(
         open(&outside.join("missing"), false).await,
-        "open /x/missing: no such object (hint create the directory, or ask for it to be created)"
+        "open /x/missing: no such object (hint is the disk mounted? a new place is made by CREATE REPOSITORY)"
     );
     assert_eq!(
         open(&outside.join("secret"), true).await,

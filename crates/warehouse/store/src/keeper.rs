@@ -26,6 +26,8 @@ pub(crate) enum Order {
     Abandon([u8; 16]),
     /// Something can be reclaimed or settled.
     Tidy,
+    /// Says when everything that was asked for before is done.
+    Answer(Sender<()>),
 }
 
 /// The thread's handle.
@@ -82,6 +84,10 @@ fn obey(core: &Core, order: Order) {
             tidy(core);
         }
         Order::Tidy => tidy(core),
+        Order::Answer(done) => {
+            // Who asked may have gone away.
+            let _ = done.send(());
+        }
     }
 }
 

@@ -89,6 +89,18 @@ impl StateStore for Store {
         self.write("next number", |_, connection| take(connection, "next_number", 1)).await
     }
 
+    async fn note_progress(&self, job: JobId, progress: serde_json::Value) -> Result<()> {
+        self.write("note progress", move |_, connection| {
+            connection.execute(
+                "UPDATE jobs SET record = json_set(record, '$.detail.progress', json(?2))
+                 WHERE id = ?1 AND finished = 0",
+                params![job.as_bytes(), to_json(&progress)?],
+            )?;
+            Ok(())
+        })
+        .await
+    }
+
     async fn submit(&self, record: &JobRecord) -> Result<()> {
         let record = record.clone();
         self.write("submit job", move |_, connection| {

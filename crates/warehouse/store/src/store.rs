@@ -119,8 +119,13 @@ impl Store {
     /// # Errors
     /// `Conflict` when another process is writing; those of the file system.
     pub async fn reclaim(&self) -> Result<()> {
-        self.run(|core| {
+        // What was dropped before the call holds nothing any more.
+        let (sender, released) = std::sync::mpsc::channel();
+        self.inner.keeper.order(Order::Answer(sender));
+        self.run(move |core| {
             core.ensure_writer()?;
+            // A keeper that has ended has done everything.
+            let _ = released.recv();
             reclaim::tidy(core)
         })
         .await

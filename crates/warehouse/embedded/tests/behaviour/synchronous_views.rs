@@ -206,6 +206,10 @@ async fn files_of_views_lie_in_the_version_of_the_rows_and_go_with_the_view() {
     let shown = bench.table("SHOW MATERIALIZED VIEWS").await.1;
     let cells: Vec<&str> = [2, 3, 4, 20].iter().map(|at| shown[0][*at].as_deref().unwrap()).collect();
     assert_eq!(cells, ["sums", "ROLLUP", "true", "3"]);
+    let (names, created) = bench.table("SHOW CREATE MATERIALIZED VIEW sums").await;
+    assert_eq!(names, ["Materialized View", "Create Materialized View"]);
+    assert_eq!(created[0][1], shown[0][21], "the text of SHOW MATERIALIZED VIEWS");
+    assert!(created[0][1].as_ref().unwrap().starts_with("CREATE MATERIALIZED VIEW `sums` AS SELECT g"));
     bench.run("DROP MATERIALIZED VIEW sums").await;
     let partitions = bench.session.store().list_partitions(&name).await.unwrap();
     assert_eq!((partitions[0].files, partitions[0].rows), (2, 3));
@@ -213,6 +217,7 @@ async fn files_of_views_lie_in_the_version_of_the_rows_and_go_with_the_view() {
     assert_eq!(bench.rows("SELECT * FROM t ORDER BY g").await, ["1|2", "2|5", "3|1"]);
     assert_eq!(bench.error("SELECT * FROM sums [_SYNC_MV_]").await.errno, 5502);
     assert_eq!(bench.error("DROP MATERIALIZED VIEW sums").await.errno, 5502);
+    assert_eq!(bench.error("SHOW CREATE MATERIALIZED VIEW sums").await.errno, 5502);
     bench.run("DROP MATERIALIZED VIEW IF EXISTS sums").await;
 }
 

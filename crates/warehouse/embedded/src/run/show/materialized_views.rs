@@ -9,8 +9,7 @@ use super::partitions::local_time;
 use super::{Listing, objects, some};
 use rockhold_core::{KindId, Row, Timestamp};
 use rockhold_model::{LastRefresh, Rollup};
-use rockhold_sql::ast::quote_ident;
-use rockhold_sql::{SqlError, show_create_materialized_view};
+use rockhold_sql::{SqlError, create_synchronous_view, show_create_materialized_view};
 use rockhold_warehouse_store::ObjectInfo;
 use std::collections::HashMap;
 
@@ -100,8 +99,11 @@ pub(super) async fn rows(session: &Session, database: &str) -> Result<Vec<Row>, 
 /// The synchronous materialized views of a table.
 async fn rollups(session: &Session, object: &ObjectInfo) -> Result<Vec<Row>, SqlError> {
     let definition = definition_of(&object.object).map_err(of_query)?;
-    let views: Vec<_> =
-        definition.rollups.iter().filter_map(|rollup| Some((rollup, rollup.query.as_ref()?))).collect();
+    let views: Vec<_> = definition
+        .rollups
+        .iter()
+        .filter_map(|rollup| Some((rollup, create_synchronous_view(rollup)?)))
+        .collect();
     if views.is_empty() {
         return Ok(Vec::new());
     }
@@ -118,7 +120,7 @@ async fn rollups(session: &Session, object: &ObjectInfo) -> Result<Vec<Row>, Sql
             }
         }
     }
-    let row = |(rollup, query): (&Rollup, &String)| {
+    let row = |(rollup, create): (&Rollup, String)| {
         let mut row = vec![
             Some(object.id.to_string()),
             some(&name.database),
@@ -133,7 +135,7 @@ async fn rollups(session: &Session, object: &ObjectInfo) -> Result<Vec<Row>, Sql
         row.extend(last_refresh(session, None));
         row.extend([
             Some(counts.get(&rollup.name).copied().unwrap_or_default().to_string()),
-            Some(format!("CREATE MATERIALIZED VIEW {} AS {query}", quote_ident(&rollup.name))),
+            Some(create),
             some(""),
             some("VALID: a query that is the view's is answered by it"),
             some("root"),

@@ -12,6 +12,7 @@ pub(crate) use schema::information_schema;
 
 use super::super::error::of_store;
 use super::super::merge::table::definition_of;
+use super::super::rollup;
 use super::super::session::{Session, unknown_database};
 use super::catalog;
 use super::definition as read;
@@ -19,8 +20,8 @@ use rockhold_core::{Namespace, Outcome, Row, Rows};
 use rockhold_model::{CatalogDefinition, MaterializedViewDefinition, ViewDefinition};
 use rockhold_sql::ast::{Describe, Show, ShowWhat};
 use rockhold_sql::{
-    SqlError, Stage, show_create_catalog_with, show_create_materialized_view, show_create_table,
-    show_create_view,
+    SqlError, Stage, create_synchronous_view, show_create_catalog_with, show_create_materialized_view,
+    show_create_table, show_create_view,
 };
 use rockhold_warehouse_store::ObjectInfo;
 
@@ -89,7 +90,7 @@ async fn listing(session: &Session, what: &ShowWhat) -> Result<Listing, SqlError
             super::view::require_view(&object)?;
             create_relation(session, name).await
         }
-        ShowWhat::CreateMaterializedView { name } => create_relation(session, name).await,
+        ShowWhat::CreateMaterializedView { name } => create_materialized_view(session, name).await,
         ShowWhat::CreateDatabase { name } => {
             let database = name.object();
             session.require_database(database).await?;
@@ -186,6 +187,26 @@ fn table_type(kind: &str) -> &'static str {
     if kind == "table" { "BASE TABLE" } else { "VIEW" }
 }
 
+const MATERIALIZED_VIEW: &[&str] = &["Materialized View", "Create Materialized View"];
+
+/// A synchronous one is found by its table.
+async fn create_materialized_view(
+    session: &Session,
+    name: &rockhold_sql::ast::ObjectName,
+) -> Result<Listing, SqlError> {
+    let full = session.full_name(name)?;
+    if session.find(&full).await?.is_none() {
+        session.require_database(&full.database).await?;
+        if let Some((_, table)) = rollup::find(session, &full).await?
+            && let Some(view) = table.rollups.iter().find(|rollup| rollup.name == full.name)
+            && let Some(text) = create_synchronous_view(view)
+        {
+            return Ok(Listing::new(MATERIALIZED_VIEW, vec![vec![some(&full.name), Some(text)]]));
+        }
+    }
+    create_relation(session, name).await
+}
+
 async fn create_relation(
     session: &Session,
     name: &rockhold_sql::ast::ObjectName,
@@ -203,10 +224,7 @@ async fn create_relation(
         }
         "materialized_view" => {
             let text = show_create_materialized_view(&read::<MaterializedViewDefinition>(&object)?);
-            Ok(Listing::new(
-                &["Materialized View", "Create Materialized View"],
-                vec![vec![shown, Some(text)]],
-            ))
+            Ok(Listing::new(MATERIALIZED_VIEW, vec![vec![shown, Some(text)]]))
         }
         _ => {
             let table = definition_of(&object.object).map_err(super::super::error::of_query)?;

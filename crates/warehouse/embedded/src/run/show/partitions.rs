@@ -9,7 +9,7 @@ use super::{Listing, some};
 use chrono::TimeZone;
 use chrono_tz::Tz;
 use rockhold_core::{Row, Timestamp};
-use rockhold_model::{Distribution, PartitionValue, TableDefinition};
+use rockhold_model::{DataType, Distribution, PartitionValue, TableDefinition};
 use rockhold_sql::SqlError;
 use rockhold_sql::analyze::{RangeBound, range_key_types, range_text};
 use rockhold_warehouse_store::PartitionInfo;
@@ -140,18 +140,37 @@ pub(super) fn byte_size(bytes: u64) -> String {
     }
 }
 
-/// Sorts the partitions of ranges by their ranges, as StarRocks lists them;
-/// others stay in the order in which they were made.
+/// Sorts partitions by their ranges, as StarRocks lists them, or by the values
+/// that they list: a restored table is then shown as the one that was backed up.
+/// StarRocks shows lists in the order in which they were made, which a snapshot
+/// does not keep.
 pub(super) fn in_order(table: &TableDefinition, partitions: &mut [PartitionInfo]) {
     let types = range_key_types(table);
-    partitions.sort_by_cached_key(|partition| match &partition.definition.value {
+    partitions.sort_by_cached_key(|partition| place(&types, &partition.definition.value));
+}
+
+/// One component of a place: NULL is first, values compare as their type, and
+/// those of a type without ranges as text.
+type Component = Option<(Option<RangeBound>, String)>;
+
+/// What the place of a partition among the others follows from.
+fn place(types: &[DataType], value: &PartitionValue) -> Vec<Component> {
+    match value {
+        PartitionValue::All => Vec::new(),
         PartitionValue::Range { lower, .. } => lower
             .iter()
-            .zip(&types)
-            .map(|(bound, data_type)| RangeBound::parse(bound, data_type).ok())
+            .zip(types)
+            .map(|(bound, data_type)| Some((RangeBound::parse(bound, data_type).ok(), String::new())))
             .collect(),
-        _ => Vec::new(),
-    });
+        PartitionValue::List { rows } => rows
+            .iter()
+            .flat_map(|row| row.iter().zip(types))
+            .map(|(value, data_type)| {
+                let text = value.as_ref()?;
+                Some((RangeBound::parse_value(text, data_type).ok(), text.clone()))
+            })
+            .collect(),
+    }
 }
 
 #[cfg(test)]
@@ -169,5 +188,25 @@ mod tests {
         let row = |values: &[&str]| values.iter().map(|v| Some((*v).to_owned())).collect::<Vec<_>>();
         assert_eq!(list_text(&[row(&["2026-01-31", "Berlin"])]), "(('2026-01-31', 'Berlin'))");
         assert_eq!(list_text(&[row(&["a"]), vec![None]]), "('a', NULL)");
+    }
+
+    #[test]
+    fn lists_follow_each_other_by_their_values() {
+        let list = |values: &[Option<&str>]| PartitionValue::List {
+            rows: values.iter().map(|value| vec![value.map(str::to_owned)]).collect(),
+        };
+        let sorted = |data_type: DataType, lists: [PartitionValue; 3]| {
+            let places = lists.map(|list| place(std::slice::from_ref(&data_type), &list));
+            places.is_sorted()
+        };
+        assert!(sorted(
+            DataType::Int,
+            [list(&[Some("9")]), list(&[Some("10")]), list(&[Some("11"), Some("1")])]
+        ));
+        assert!(sorted(DataType::string(), [list(&[None]), list(&[Some("10")]), list(&[Some("9")])]));
+        assert!(sorted(
+            DataType::Date,
+            [list(&[Some("2023-12-31")]), list(&[Some("2024-01-01")]), list(&[Some("2024-01-01"), None])]
+        ));
     }
 }
