@@ -3,9 +3,10 @@
 
     rows.py REPOSITORY LABEL DATABASE.TABLE
 
-REPOSITORY is the folder __rockhold_repository_<name>. The rows come as CSV,
-sorted. This is what docs/repository-format.md says, as a program: the header,
-the entries, the files, and one query per key model.
+REPOSITORY is the folder __rockhold_repository_<name>. TABLE may be an
+asynchronous materialized view. The rows come as CSV, sorted. This is what
+docs/repository-format.md says, as a program: the header, the entries, the
+files, and one query per key model.
 """
 
 import csv
@@ -15,7 +16,7 @@ import sys
 
 import duckdb
 
-HIDDEN = ("__rh_load", "__rh_row", "__rh_op")
+KINDS = ("table", "materialized_view")
 
 
 def header(repository, label):
@@ -50,12 +51,12 @@ def quoted(name):
 
 def query_for(definition, source):
     """The query that turns raw files into rows, by key model."""
-    model = definition["key_model"]
+    model = definition.get("key_model", "duplicate")  # a materialized view names none
     names = [c["name"] for c in definition["columns"]]
     columns = ", ".join(quoted(n) for n in names)
-    keys = ", ".join(quoted(k) for k in definition["key_columns"])
     if model == "duplicate":
         return f"SELECT {columns} FROM {source}"
+    keys = ", ".join(quoted(k) for k in definition["key_columns"])
     if model in ("unique", "primary"):
         return (
             f"SELECT {columns} FROM {source} QUALIFY row_number() OVER "
@@ -80,7 +81,7 @@ def rows(repository, label, database, table):
     snapshot = header(repository, label)
     for entry in entries(repository, snapshot["objects"]):
         name = entry["name"]
-        if (name["database"], name["name"], entry["kind"]) != (database, table, "table"):
+        if (name["database"], name["name"]) != (database, table) or entry["kind"] not in KINDS:
             continue
         definition = document(repository, entry)["body"]
         files = [

@@ -10,5 +10,6 @@ pub(crate) const USAGE: u8 = 2;
 pub(crate) const JOB_CANCELLED: u8 = 3;
 /// Another process writes to the data directory.
 pub(crate) const LOCKED: u8 = 4;
-/// Interrupted by Ctrl-C or SIGTERM; running jobs were cancelled first.
+/// Interrupted by Ctrl-C or SIGTERM; running jobs were cancelled first, unless
+/// a second signal came meanwhile.
 pub(crate) const INTERRUPTED: u8 = 130;

@@ -7,6 +7,7 @@ mod output;
 mod progress;
 mod repo;
 mod run;
+mod signals;
 
 use clap::Parser;
 use std::process::ExitCode;

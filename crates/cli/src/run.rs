@@ -2,6 +2,7 @@
 
 use crate::args::{Args, Command, Sql};
 use crate::output::{self, PrintError};
+use crate::signals::Signals;
 use crate::{exit, progress};
 use rockhold::{Executed, JobHandle, JobRecord, Outcome, Rockhold, Session, SqlError, StatementText};
 use std::io::{self, BufWriter, IsTerminal, Read, Write};
@@ -90,20 +91,27 @@ async fn run_sql(sql: &Sql, text: &str) -> u8 {
         report(&error, text, None);
         return exit::FAILED;
     }
-    let work = statements(sql, &mut session, text);
-    let code = tokio::select! {
-        code = work => code,
-        () = interrupted() => {
-            eprintln!("rockhold: interrupted; cancelling running jobs");
-            exit::INTERRUPTED
+    let mut signals = Signals::listen();
+    let mut code = tokio::select! {
+        code = statements(sql, &mut session, text) => code,
+        () = signals.next() => interrupted(),
+    };
+    let ended: Vec<JobRecord> = loop {
+        if code != exit::OK {
+            for job in rockhold.running_jobs() {
+                job.cancel();
+            }
+        }
+        tokio::select! {
+            ended = rockhold.wait_for_jobs() => break ended,
+            () = signals.next() => {
+                if code == exit::INTERRUPTED {
+                    interrupted_again();
+                }
+                code = interrupted();
+            }
         }
     };
-    if code == exit::INTERRUPTED || code != exit::OK {
-        for job in rockhold.running_jobs() {
-            job.cancel();
-        }
-    }
-    let ended: Vec<JobRecord> = rockhold.wait_for_jobs().await;
     rockhold.close().await;
     if code == exit::OK && ended.iter().any(|job| job.state != "FINISHED") {
         exit::JOB_CANCELLED
@@ -197,19 +205,19 @@ fn report(error: &SqlError, text: &str, place: Option<usize>) {
     }
 }
 
-async fn interrupted() {
-    #[cfg(unix)]
-    {
-        use tokio::signal::unix::{SignalKind, signal};
-        if let Ok(mut terminate) = signal(SignalKind::terminate()) {
-            tokio::select! {
-                _ = tokio::signal::ctrl_c() => {}
-                _ = terminate.recv() => {}
-            }
-            return;
-        }
-    }
-    if tokio::signal::ctrl_c().await.is_err() {
-        std::future::pending::<()>().await;
-    }
+/// The first signal: the jobs are cancelled, and put right what they did.
+fn interrupted() -> u8 {
+    eprintln!("rockhold: interrupted; cancelling running jobs, a second time ends at once");
+    exit::INTERRUPTED
+}
+
+/// The second one: ends as if the process were killed, which loses nothing.
+/// What the jobs work with is not dropped, since that would begin to clean up.
+fn interrupted_again() -> ! {
+    eprintln!(
+        "rockhold: interrupted again, ended at once; the next statement that writes to the warehouse ends its \
+         jobs, a RESTORE whole or not at all; what a BACKUP has uploaded may stay in its repository until a \
+         BACKUP with the same label takes it over"
+    );
+    std::process::exit(exit::INTERRUPTED.into())
 }

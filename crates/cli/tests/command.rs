@@ -4,6 +4,9 @@
 
 #[path = "command/examples.rs"]
 mod examples;
+#[cfg(unix)]
+#[path = "command/interrupt.rs"]
+mod interrupt;
 #[path = "command/vendors.rs"]
 mod vendors;
 

@@ -38,6 +38,9 @@ pub(crate) struct Opened {
     pub(crate) labels: LabelStore,
 }
 
+/// How long CREATE REPOSITORY may take: whoever waits for it watches.
+const MADE_WITHIN: Duration = Duration::from_secs(120);
+
 /// How long the store may take to tell what lies beside a new repository.
 const BESIDE: Duration = Duration::from_secs(30);
 
@@ -90,7 +93,13 @@ impl Engine {
             }
             Ok::<_, Error>(root)
         };
-        let root = made.await.map_err(|e| match e.kind() {
+        let made = tokio::time::timeout(MADE_WITHIN, made).await.unwrap_or_else(|_| {
+            let waited = MADE_WITHIN.as_secs();
+            let message =
+                format!("the store did not answer within {waited} s; check location, endpoint and network");
+            Err(Error::new(ErrorKind::TimedOut, message).at(location))
+        });
+        let root = made.map_err(|e| match e.kind() {
             // A missing bucket is told as such.
             ErrorKind::NotFound
                 if create.read_only

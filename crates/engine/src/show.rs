@@ -3,8 +3,13 @@
 
 use crate::job::{JobDetail, JobObject, backup_state, restore_state};
 use crate::{Engine, error::from_core};
+use futures::future::join_all;
 use rockhold_core::{JobKind, JobRecord, Row, Rows, Timestamp};
 use rockhold_sql::SqlError;
+use std::time::Duration;
+
+/// How long SHOW REPOSITORIES waits for a repository.
+const PING: Duration = Duration::from_secs(10);
 
 const REPOSITORIES: [&str; 7] =
     ["RepoId", "RepoName", "CreateTime", "IsReadOnly", "Location", "Broker", "ErrMsg"];
@@ -48,15 +53,17 @@ const RESTORE: [&str; 18] = [
 ];
 
 impl Engine {
-    /// SHOW REPOSITORIES.
+    /// SHOW REPOSITORIES. Opens each of them to say what is wrong with it.
     ///
     /// # Errors
     /// When the state cannot be read.
     pub async fn show_repositories(&self) -> Result<Rows, SqlError> {
         let records = self.0.state.repositories().await.map_err(from_core)?;
+        let found = join_all(records.iter().map(|r| self.ping(&r.name))).await;
         let rows = records
             .into_iter()
-            .map(|r| {
+            .zip(found)
+            .map(|(r, wrong)| {
                 vec![
                     Some(r.number.to_string()),
                     Some(r.name),
@@ -64,11 +71,21 @@ impl Engine {
                     Some(r.read_only.to_string()),
                     Some(r.location),
                     Some(r.broker),
-                    None,
+                    wrong,
                 ]
             })
             .collect();
         Ok(Rows::text(&REPOSITORIES, rows))
+    }
+
+    /// What is wrong with a repository now, with the time.
+    async fn ping(&self, name: &str) -> Option<String> {
+        let wrong = match tokio::time::timeout(PING, self.open_repository(name)).await {
+            Ok(Ok(_)) => return None,
+            Ok(Err(error)) => error.to_string(),
+            Err(_) => format!("no answer within {} s", PING.as_secs()),
+        };
+        Some(format!("{}: {wrong}", self.0.warehouse.display_time(self.0.clock.now())))
     }
 
     /// SHOW BACKUP \[FROM database\].

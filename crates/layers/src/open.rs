@@ -17,7 +17,13 @@ fn policy() -> RetryPolicy {
 }
 
 /// Opens the store that `request` names: an attempt is given up after 90 s, and
-/// one that failed temporarily is repeated up to three times within 20 s.
+/// one that failed temporarily is repeated up to three times within 20 s. So
+/// one that took longer than that, by our limit or by the adapter's own, is the
+/// last: silence is waited for once.
+///
+/// This bounds the opening alone. An adapter that asks the store nothing there
+/// meets its silence with the first call, and that call has the patience of the
+/// layers around it ([`RetryPolicy`], three minutes by default).
 ///
 /// # Errors
 /// Those of [`RepositoryFactory::open`], and `TimedOut`.

@@ -32,7 +32,8 @@ impl Limits {
     /// left is for the adapter.
     ///
     /// A rate is a number and a unit, as in `100 MB/s` or `1.5 GiB/s`; `MB` is
-    /// 1,000,000 bytes, `MiB` 1,048,576. Without a unit it is bytes.
+    /// 1,000,000 bytes, `MiB` 1,048,576. Without a unit it is refused: whoever
+    /// writes `10` hardly means bytes.
     ///
     /// # Errors
     /// `InvalidInput` for a value that is no rate or no count, for zero, and
@@ -75,10 +76,7 @@ fn rate(property: &str, text: &str) -> Result<u64> {
     if ["Kb", "Mb", "Gb", "Tb"].contains(&unit) {
         return Err(invalid(property, text, "is in bits: rates are in bytes, such as \"100 MB/s\""));
     }
-    let bytes = match unit {
-        "" => Some(1),
-        _ => UNITS.iter().find(|(name, _)| name.eq_ignore_ascii_case(unit)).map(|(_, bytes)| *bytes),
-    };
+    let bytes = UNITS.iter().find(|(name, _)| name.eq_ignore_ascii_case(unit)).map(|(_, bytes)| *bytes);
     let (Some(bytes), Ok(number)) = (bytes, number.parse::<f64>()) else {
         return Err(invalid(property, text, example));
     };
@@ -127,7 +125,7 @@ mod tests {
     #[test]
     fn rates_have_a_number_and_a_unit() {
         let good = [
-            ("1", 1),
+            ("1 B", 1),
             ("2048 B/s", 2048),
             ("7kB/s", 7000),
             ("7 KB/s", 7000),
@@ -147,7 +145,9 @@ mod tests {
             assert_eq!(error.kind(), ErrorKind::InvalidInput);
             error.to_string()
         };
-        for text in ["fast", "", "-1 MB/s", "1e9", "1..2 MB/s", "10 MB/min", "10 XB/s", "∞"] {
+        let wrong =
+            ["10", "0", "1.5/s", "fast", "", "-1 MB/s", "1e9", "1..2 MB/s", "10 MB/min", "10 XB/s", "∞"];
+        for text in wrong {
             let expected = format!(
                 "\"max_upload_rate\" = \"{text}\" is not a rate: write a number and a unit, such as \"100 MB/s\""
             );

@@ -15,6 +15,13 @@ fn memory() -> SharedRepository {
     Arc::new(MemoryRepository::new())
 }
 
+/// Puts so many bytes; tells how long it took.
+async fn put(repository: &SharedRepository, name: String, bytes: usize) -> Duration {
+    let begun = Instant::now();
+    must(repository.put(PutRequest::new(key(&name), vec![0; bytes])).await);
+    begun.elapsed()
+}
+
 #[tokio::test(start_paused = true)]
 async fn no_more_calls_than_permits_run_at_once() {
     let plan = FaultPlan::new();
@@ -56,6 +63,76 @@ async fn bytes_are_sent_and_received_at_their_rate() {
         must(must(repository.get(GetRequest::new(key(&format!("k{n}")))).await).read_all(9999).await);
     }
     assert_eq!(begun.elapsed(), Duration::from_secs(8));
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_heartbeat_goes_out_at_once_while_large_calls_wait_for_their_rate() {
+    let repository = Layers::new().limit(Limiter::new(Limits::default().upload(1000))).around(memory());
+    let begun = Instant::now();
+    // A quarter of an hour for all of them together.
+    let large = join_all((0..10).map(|n| put(&repository, format!("large{n}"), 100_000)));
+    let beats = async {
+        let mut waited = Duration::ZERO;
+        for n in 0..10 {
+            tokio::time::sleep(Duration::from_secs(20)).await;
+            waited += put(&repository, format!("beat{n}"), 1000).await;
+        }
+        waited
+    };
+    let (_, waited) = tokio::join!(large, beats);
+    assert_eq!(waited, Duration::ZERO);
+    // The rate is kept all the same: before the last large one, nine of them
+    // and the beats were paid for.
+    assert_eq!(begun.elapsed(), Duration::from_secs(9 * 100 + 10));
+}
+
+#[tokio::test(start_paused = true)]
+async fn calls_of_every_size_keep_the_rate() {
+    for bytes in [1000, 50_000, 100_000] {
+        let repository = Layers::new().limit(Limiter::new(Limits::default().upload(1000))).around(memory());
+        let begun = Instant::now();
+        join_all((0..11).map(|n| put(&repository, format!("k{n}"), bytes))).await;
+        assert_eq!(begun.elapsed(), Duration::from_secs(bytes as u64 / 100), "{bytes} bytes each");
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_large_call_has_half_the_rate_while_small_ones_never_end() {
+    let repository = Layers::new().limit(Limiter::new(Limits::default().upload(1000))).around(memory());
+    assert_eq!(put(&repository, "first".into(), 100_000).await, Duration::ZERO);
+    let small = async {
+        for n in 0..1000 {
+            put(&repository, format!("small{n}"), 1000).await;
+        }
+    };
+    tokio::select! {
+        () = small => panic!("the large call was passed by all"),
+        waited = put(&repository, "second".into(), 100_000) => {
+            // The first takes 100 s, and as long again is left to the others.
+            assert!((190..=210).contains(&waited.as_secs()), "{waited:?}");
+        }
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn who_gives_up_waiting_has_paid_nothing() {
+    let repository = Layers::new().limit(Limiter::new(Limits::default().upload(1000))).around(memory());
+    assert_eq!(put(&repository, "first".into(), 100_000).await, Duration::ZERO);
+    let gives_up = put(&repository, "second".into(), 100_000);
+    tokio::time::timeout(Duration::from_secs(1), gives_up).await.unwrap_err();
+    assert_eq!(put(&repository, "third".into(), 100_000).await, Duration::from_secs(99));
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_heartbeat_gets_its_permit_before_the_large_calls_that_wait() {
+    let plan = FaultPlan::new();
+    plan.on(Scope::all(), Fault::Stall(Duration::from_secs(10)));
+    let stalled = Layers::new().fault(plan).around(memory());
+    let repository = Layers::new().limit(Limiter::new(Limits::default().calls(1))).around(stalled);
+    let large = join_all((0..10).map(|n| put(&repository, format!("large{n}"), 100_000)));
+    let (_, waited) = tokio::join!(large, put(&repository, "beat".into(), 100));
+    // Behind the one that runs and the one that was next, and its own time.
+    assert_eq!(waited, Duration::from_secs(30));
 }
 
 #[tokio::test(start_paused = true)]

@@ -19,6 +19,8 @@ enum Moment {
     Good,
     Busy,
     Refused,
+    /// Given up by the adapter itself.
+    Late,
     Silent,
 }
 
@@ -50,6 +52,10 @@ impl RepositoryFactory for Scripted {
             }),
             Moment::Busy => Err(Error::new(ErrorKind::Unavailable, "slow down").temporary(None)),
             Moment::Refused => Err(Error::new(ErrorKind::Unauthenticated, "who are you")),
+            Moment::Late => {
+                tokio::time::sleep(Duration::from_secs(30)).await;
+                Err(Error::new(ErrorKind::TimedOut, "no answer").temporary(None))
+            }
             Moment::Silent => std::future::pending().await,
         }
     }
@@ -88,4 +94,14 @@ async fn silence_is_not_waited_for_twice() {
     assert_eq!((error.kind(), asked), (ErrorKind::TimedOut, 1));
     assert_eq!(waited, Duration::from_secs(90));
     assert!(error.to_string().contains("no answer within 90s"), "{error}");
+}
+
+#[tokio::test(start_paused = true)]
+async fn nor_is_silence_that_the_adapter_gave_up_or_that_followed_a_bad_moment() {
+    let (result, asked, waited) = opened(&[Moment::Late]).await;
+    assert_eq!((result.unwrap_err().kind(), asked), (ErrorKind::TimedOut, 1));
+    assert_eq!(waited, Duration::from_secs(30));
+    let (result, asked, waited) = opened(&[Moment::Busy, Moment::Silent]).await;
+    assert_eq!((result.unwrap_err().kind(), asked), (ErrorKind::TimedOut, 2));
+    assert!(waited < Duration::from_secs(91), "{waited:?}");
 }

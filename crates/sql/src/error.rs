@@ -3,6 +3,11 @@
 use std::fmt;
 
 use crate::Span;
+use crate::hidden::without_secrets;
+use crate::lexer::BYTE_ORDER_MARK;
+
+/// So many characters of a line are shown on each side of a place.
+const SHOWN: usize = 60;
 
 /// Where a statement was refused.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
@@ -116,27 +121,36 @@ impl SqlError {
     }
 
     /// The source line of the place with a caret under it, or `None` without a
-    /// place: two lines, ready to be printed below the message.
+    /// place: two lines, ready to be printed below the message. Of a long line
+    /// only what lies around the place is shown, and nothing that may be a secret.
     pub fn place(&self, source: &str) -> Option<String> {
         let position = self.position?;
-        let line = source.lines().nth(usize::try_from(position.line).ok()?.checked_sub(1)?)?;
+        let shown = without_secrets(source);
+        let line = shown.lines().nth(usize::try_from(position.line).ok()?.checked_sub(1)?)?;
+        // A byte order mark at the beginning has neither width nor column.
+        let line = if position.line == 1 { line.strip_prefix(BYTE_ORDER_MARK).unwrap_or(line) } else { line };
         let column = usize::try_from(position.column).ok()?;
+        let marked = source.get(position.bytes.0..position.bytes.1).and_then(|text| text.lines().next());
+        let marked = marked.unwrap_or_default();
+        let from = column.saturating_sub(SHOWN);
+        let to = column.saturating_add(marked.chars().take(SHOWN).count()).saturating_add(SHOWN);
+        let shown: String = line.chars().take(to).skip(from).collect();
+        let before = if from > 0 { "…" } else { "" };
+        let behind = if line.chars().nth(to).is_some() { "…" } else { "" };
         // Tabs stay tabs, so that the caret stands under its character in any
         // terminal; wide characters are given two columns.
-        let pad: String = line
+        let pad: String = before
             .chars()
-            .take(column)
+            .chain(shown.chars().take(column - from))
             .map(|c| match c {
                 '\t' => "\t",
                 c if is_wide(c) => "  ",
                 _ => " ",
             })
             .collect();
-        let width = source
-            .get(position.bytes.0..position.bytes.1)
-            .map(|text| text.lines().next().unwrap_or_default().chars().map(|c| 1 + usize::from(is_wide(c))))
-            .map_or(1, |widths| widths.sum::<usize>().max(1));
-        Some(format!("{line}\n{pad}{}", "^".repeat(width)))
+        let widths = marked.chars().take(to - column).map(|c| 1 + usize::from(is_wide(c)));
+        let carets = "^".repeat(widths.sum::<usize>().max(1));
+        Some(format!("{before}{shown}{behind}\n{pad}{carets}"))
     }
 }
 
@@ -207,5 +221,46 @@ mod tests {
         let span = Span { start: 9, end: 12, line: 2, column: 2, last_line: 2, last_column: 2 };
         let error = SqlError::syntax("x", span);
         assert_eq!(error.place("USE a\n\t库表 b").unwrap(), "\t库表 b\n\t  ^");
+    }
+
+    /// What is shown of the first `found` in a text of one line.
+    fn place_of(found: &str, source: &str) -> String {
+        let start = source.find(found).unwrap();
+        let column = u32::try_from(source[..start].chars().count()).unwrap();
+        let end = start + found.len();
+        let span = Span { start, end, line: 1, column, last_line: 1, last_column: column };
+        SqlError::syntax("x", span).place(source).unwrap()
+    }
+
+    #[test]
+    fn of_a_long_line_only_the_surroundings_are_shown() {
+        let long = "1, ".repeat(100_000);
+        assert_eq!(
+            place_of("WRONG", &format!("{long}WRONG {long}")),
+            format!("…{}WRONG {}1, 1,…\n{}^^^^^", "1, ".repeat(20), "1, ".repeat(18), " ".repeat(61))
+        );
+        // Nothing is cut that is not longer.
+        let short = "2".repeat(60);
+        let line = format!("{short}WRONG{short}");
+        assert_eq!(place_of("WRONG", &line), format!("{line}\n{}^^^^^", " ".repeat(60)));
+        assert_eq!(
+            place_of("WRONG", &format!("3{short}WRONG{short}4")),
+            format!("…{line}…\n{}^^^^^", " ".repeat(61))
+        );
+        // A long token is cut itself.
+        let token = "x".repeat(1000);
+        let shown = "x".repeat(120);
+        assert_eq!(
+            place_of(&token, &format!("USE {token}")),
+            format!("USE {shown}…\n    {}", "^".repeat(120))
+        );
+    }
+
+    #[test]
+    fn long_lines_are_cut_between_characters() {
+        let long = "库é".repeat(1000);
+        let half = "库é".repeat(30);
+        let pad = format!(" {}", "   ".repeat(30));
+        assert_eq!(place_of("表!", &format!("{long}表!{long}")), format!("…{half}表!{half}…\n{pad}^^^"));
     }
 }

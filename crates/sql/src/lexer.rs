@@ -4,6 +4,9 @@
 //! comment, `"x"` is always a string, U+3000 is white space, a name may begin
 //! with a digit, `/*! … */` is a plain comment, and `$$ … $$` quotes a text.
 //!
+//! A byte order mark at the beginning of the text is skipped: it counts among
+//! the bytes of a place and not among its columns.
+//!
 //! The lexer never fails: what is no token becomes a [`TokenKind::Invalid`]
 //! that the parser reports where it stands. It reads every byte once.
 
@@ -46,6 +49,9 @@ pub enum TokenKind {
     End,
 }
 
+/// What some editors write in front of UTF-8.
+pub(crate) const BYTE_ORDER_MARK: char = '\u{feff}';
+
 /// Operators and punctuation marks, longer ones before their prefixes.
 pub(crate) const SYMBOLS: &[&str] = &[
     "...", "<=>", "->>", "<=", ">=", "<>", "!=", "||", "&&", "->", "<<", "::", ":=", "=>", "@@", "@", "(",
@@ -78,7 +84,8 @@ pub(crate) struct Lexer<'s> {
 
 impl<'s> Lexer<'s> {
     pub(crate) fn new(source: &'s str) -> Self {
-        Lexer { source, offset: 0, line: 1, column: 0 }
+        let offset = if source.starts_with(BYTE_ORDER_MARK) { BYTE_ORDER_MARK.len_utf8() } else { 0 };
+        Lexer { source, offset, line: 1, column: 0 }
     }
 
     fn rest(&self) -> &'s str {
@@ -381,6 +388,19 @@ mod tests {
         assert_eq!(kinds("$$ a 'b' $$"), [TokenKind::Dollar(" a 'b' ".into())]);
         assert_eq!(kinds("`a``b`"), [TokenKind::Quoted("a`b".into())]);
         assert_eq!(kinds("'a"), [TokenKind::Invalid("the string is not closed")]);
+    }
+
+    #[test]
+    fn a_byte_order_mark_at_the_beginning_is_skipped() {
+        let source = "\u{feff}USE a";
+        assert_eq!(kinds(source), [word("USE"), word("a")]);
+        let tokens = tokenize(source);
+        let at: Vec<(usize, u32)> = tokens.iter().map(|t| (t.span.start, t.span.column)).collect();
+        assert_eq!(at, [(3, 0), (7, 4), (8, 5)]);
+        assert_eq!(tokens[0].span.text(source), "USE");
+        assert!(kinds("\u{feff}").is_empty());
+        // Anywhere else it is a character like others.
+        assert_eq!(kinds("USE \u{feff}a"), [word("USE"), word("\u{feff}a")]);
     }
 
     #[test]

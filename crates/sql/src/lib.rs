@@ -28,6 +28,7 @@ mod check;
 mod create_object_sql;
 mod create_sql;
 mod error;
+mod hidden;
 mod java;
 mod keywords;
 mod kinds;

@@ -1,5 +1,6 @@
 //! Positions in the text of a statement.
 
+use crate::hidden::without_secrets;
 use std::fmt;
 
 /// A stretch of source text: bytes, and where its first and last tokens begin.
@@ -42,6 +43,13 @@ impl Span {
     /// The stretch of `source`, empty when the span is of another text.
     pub fn text<'s>(&self, source: &'s str) -> &'s str {
         source.get(self.start..self.end).unwrap_or_default()
+    }
+
+    /// The stretch of `source` as an error may show it, at most `most` characters.
+    pub(crate) fn shown(&self, source: &str, most: usize) -> String {
+        let before = source.get(..self.start).unwrap_or_default().chars().count();
+        let len = self.text(source).chars().count().min(most);
+        without_secrets(source).chars().skip(before).take(len).collect()
     }
 
     /// Whether the span covers nothing.

@@ -25,9 +25,12 @@ async fn fresh() -> Subject {
         plan.on(Scope::operation(operation).skip(1).every(6), Fault::Duplicate);
         plan.on(Scope::operation(operation).skip(3).every(6), Fault::after(Failure::unavailable(None)));
     }
+    // Two tasks in step can each meet the failing call of a plan many times in a row.
+    let policy =
+        RetryPolicy::default().attempts(30).waits(Duration::from_millis(1), Duration::from_millis(2));
     let repository = Layers::new()
         .metrics(Metrics::new())
-        .retry(RetryPolicy::default().waits(Duration::from_millis(1), Duration::from_millis(2)))
+        .retry(policy)
         .limit(Limiter::new(Limits::default().calls(8)))
         .timeout(Timeouts::default())
         .checksum()

@@ -275,8 +275,9 @@ impl PageDraft {
 
     /// The line of an entry.
     pub(crate) fn line<T: PageEntry>(entry: &T) -> Result<Vec<u8>> {
-        let mut line = serde_json::to_vec(entry)
-            .map_err(|e| Error::internal(format!("a {} cannot be written as JSON", T::NAME)).because(e))?;
+        let mut line = serde_json::to_vec(entry).map_err(|e| {
+            Error::internal(format!("an entry of kind {} cannot be written as JSON", T::NAME)).because(e)
+        })?;
         line.push(b'\n');
         if line.len() as u64 > PAGE_MAX_PLAIN {
             return Err(Error::new(

@@ -56,7 +56,8 @@ impl<T: PageEntry> EntryWriter<T> {
     /// its totals do not fit; whatever the store gives.
     pub async fn push(&mut self, entry: T) -> Result<()> {
         entry.check().map_err(|e| {
-            Error::internal(format!("a {} entry to be written is wrong: {}", T::NAME, e.message())).because(e)
+            Error::internal(format!("an entry of kind {} to be written is wrong: {}", T::NAME, e.message()))
+                .because(e)
         })?;
         let key = entry.sort_key(self.count);
         self.advance(&key, &key)?;

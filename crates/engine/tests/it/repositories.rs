@@ -44,6 +44,10 @@ async fn another_repository_in_the_place_of_a_known_one_is_not_taken_for_it() {
     let place = tempfile::tempdir().unwrap();
     let other = open(place.path(), &memory, &FaultPlan::new()).await.unwrap();
     other.set_up(1).await;
+    let shown = w.rows("SHOW REPOSITORIES").await.unwrap();
+    let wrong = shown[0][6].as_deref().unwrap();
+    assert!(wrong.contains(": another repository lies there"), "{wrong}");
+    assert_eq!(other.rows("SHOW REPOSITORIES").await.unwrap()[0][6], None);
     let error = w.sql("BACKUP DATABASE d SNAPSHOT s TO r").await.unwrap_err().to_string();
     assert!(error.contains("another repository lies there than the one that r was made for"), "{error}");
     w.sql("DROP REPOSITORY r").await.unwrap();

@@ -103,6 +103,7 @@ impl CatalogCodec for MaterializedViewCodec {
 
     fn decode(&self, name: &ObjectName, document: &Document) -> Result<LiveObject> {
         let mut view = definition_in(name, document)?;
+        rockhold_object_table::refuse_own_columns(name, &view.columns)?;
         state_in(name, &document.state)?;
         view.name.clone_from(&name.name);
         let object = LiveObject {

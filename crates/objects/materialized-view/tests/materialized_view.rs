@@ -2,7 +2,9 @@
 
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "a test that fails says where")]
 
-use rockhold_core::{CatalogCodec, Comparison, KindId, LiveObject, ObjectName, Renames, RestoreOptions};
+use rockhold_core::{
+    CatalogCodec, Comparison, ErrorKind, KindId, LiveObject, ObjectName, Renames, RestoreOptions,
+};
 use rockhold_model::{
     Column, DataType, MaterializedViewDefinition, Partition, PartitionValue, Partitioning, TimeFunction,
     TimeUnit,
@@ -215,6 +217,17 @@ fn documents_of_earlier_versions_are_read() {
         ["all", "truncated", "manual", "catalog", "elsewhere"].into_iter().zip(samples()).collect::<Vec<_>>();
     let dir = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/golden");
     codec::golden::check(&MaterializedViewCodec::default(), dir, &named);
+}
+
+#[test]
+fn columns_named_as_the_warehouses_own_are_refused() {
+    let codec = MaterializedViewCodec::default();
+    let sample = &samples()[0];
+    let mut document = codec.encode(sample).unwrap();
+    document.body["columns"][1]["name"] = "__Rh_row".into();
+    let error = codec.decode(&sample.name, &document).unwrap_err();
+    assert_eq!(error.kind(), ErrorKind::Unsupported, "{error}");
+    assert!(error.message().contains("column '__Rh_row'"), "{error}");
 }
 
 #[test]

@@ -5,7 +5,8 @@ use rockhold_core::{
     CatalogCodec, Comparison, Document, Error, Group, KindDescriptor, KindId, LiveObject, MergeCheck,
     ObjectName, ObjectRef, Renames, RestoreOptions, Result,
 };
-use rockhold_model::{Distribution, Partition, Properties, TableDefinition};
+use rockhold_model::{Column, Distribution, Partition, Properties, TableDefinition};
+use rockhold_sql::analyze::names::is_own_column;
 use serde::Deserialize;
 use serde_json::Value;
 
@@ -60,6 +61,26 @@ fn sql_text(definition: &TableDefinition, partitions: &[Partition]) -> String {
 
 fn document_of(definition: &TableDefinition, state: Value) -> Result<Document> {
     Document::write(FORMAT, KindId::TABLE, definition, state, sql_text(definition, &[]))
+}
+
+/// Refuses columns that the files of an object with rows could not tell from
+/// those that the warehouse adds to them: their rows would be read wrongly.
+///
+/// # Errors
+/// `Unsupported`, naming the first such column.
+pub fn refuse_own_columns<'c>(
+    name: &ObjectName,
+    columns: impl IntoIterator<Item = &'c Column>,
+) -> Result<()> {
+    match columns.into_iter().find(|column| is_own_column(&column.name)) {
+        None => Ok(()),
+        Some(column) => Err(Error::unsupported(format!(
+            "the column '{}' cannot be restored: names that begin with __rh_ are kept for the warehouse's own \
+             columns; give it another name where the snapshot was made and back it up again",
+            column.name
+        ))
+        .at(name)),
+    }
 }
 
 /// What RESTORE does to the properties of an object with rows: the number of
@@ -119,6 +140,8 @@ impl CatalogCodec for TableCodec {
 
     fn decode(&self, name: &ObjectName, document: &Document) -> Result<LiveObject> {
         let mut definition = definition_in(name, document)?;
+        let of_rollups = definition.rollups.iter().flat_map(|rollup| &rollup.stored);
+        refuse_own_columns(name, definition.columns.iter().chain(of_rollups))?;
         definition.name.clone_from(&name.name);
         let object = LiveObject {
             kind: KindId::TABLE,

@@ -14,4 +14,5 @@ mod rollup;
 
 pub use codec::{
     TableCodec, colocate_group, descriptor, leave_colocate_group, merge_check, prepare_properties,
+    refuse_own_columns,
 };

@@ -140,6 +140,26 @@ fn documents_of_earlier_versions_are_read() {
 }
 
 #[test]
+fn columns_named_as_the_warehouses_own_are_refused() {
+    let codec = TableCodec::default();
+    let sample = &samples()[0];
+    for (place, name) in [
+        ("/columns/0/name", "__rh_load"),
+        ("/columns/2/name", "__RH_op"),
+        ("/rollups/1/stored/0/name", "__rh_x"),
+    ] {
+        let mut document = codec.encode(sample).unwrap();
+        *document.body.pointer_mut(place).unwrap() = name.into();
+        let error = codec.decode(&sample.name, &document).unwrap_err();
+        assert_eq!(error.kind(), ErrorKind::Unsupported, "{error}");
+        let text = error.to_string();
+        assert!(text.starts_with("d.t: ") && text.contains(&format!("column '{name}'")), "{text}");
+        // It can be looked at.
+        assert!(codec.statements(&sample.name, &document).is_ok());
+    }
+}
+
+#[test]
 fn the_words_are_those_of_the_parser() {
     let words = rockhold_sql::KindWords::of([TableCodec::default().descriptor()]);
     assert!(rockhold_sql::default_kinds().contains(&words[0]));

@@ -75,6 +75,29 @@ pub fn check_partition(name: &str) -> Result<()> {
     if is_word_name(name, 64, is_word) && !reserved { Ok(()) } else { Err(bad(5063, "partition", name)) }
 }
 
+/// The columns that the warehouse adds to its files begin with this, in any
+/// letter case: docs/repository-format.md §5.
+const OWN_COLUMNS: &str = "__rh_";
+
+/// Whether files could not tell a column of this name from those that the
+/// warehouse adds to them.
+pub fn is_own_column(name: &str) -> bool {
+    name.get(..OWN_COLUMNS.len()).is_some_and(|start| start.eq_ignore_ascii_case(OWN_COLUMNS))
+}
+
+/// Refuses names of [`is_own_column`], for columns that may have any other name.
+///
+/// # Errors
+///
+/// 1166.
+pub fn refuse_own_column(name: &str) -> Result<()> {
+    if !is_own_column(name) {
+        return Ok(());
+    }
+    let why = format!("names that begin with {OWN_COLUMNS} are kept for the warehouse's own columns");
+    Err(SqlError::numbered(Stage::Analyze, 1166, format!("Incorrect column name '{name}': {why}")))
+}
+
 /// Columns: 1 to 1024 characters, none of `=<>!*` and NUL, and not a name that
 /// the warehouse uses itself.
 ///
@@ -82,6 +105,7 @@ pub fn check_partition(name: &str) -> Result<()> {
 ///
 /// 1166.
 pub fn check_column(name: &str) -> Result<()> {
+    refuse_own_column(name)?;
     let reserved = ["__op", "__row", "___count___"].iter().any(|used| name.eq_ignore_ascii_case(used));
     let allowed =
         (1..=1024).contains(&name.chars().count()) && !name.contains(['=', '<', '>', '!', '*', '\0']);
@@ -121,5 +145,19 @@ mod tests {
         assert!(check_partition("p1").is_ok() && check_partition("Placeholder_1").is_err());
         assert!(check_column("a b").is_ok() && check_column("__OP").is_err() && check_column("a*").is_err());
         assert!(check_label("2024-01_x").is_ok() && check_label("a/b").is_err() && check_label("").is_err());
+    }
+
+    #[test]
+    fn names_of_the_warehouses_own_columns_are_kept() {
+        for name in ["__rh_op", "__rh_load", "__rh_row", "__RH_Op", "__rh_", "__rh_表"] {
+            let error = check_column(name).unwrap_err();
+            assert_eq!(error.errno, 1166, "{name}");
+            assert!(error.message.starts_with(&format!("Incorrect column name '{name}'")), "{error}");
+            assert!(refuse_own_column(name).is_err(), "{name}");
+        }
+        for name in ["__rh", "_rh_op", "x__rh_op", "rh_op", "__r表_op", "__"] {
+            assert!(check_column(name).is_ok() && refuse_own_column(name).is_ok(), "{name}");
+        }
+        assert!(refuse_own_column("count(*)").is_ok());
     }
 }

@@ -112,7 +112,9 @@ pub fn synchronous_view(create: &CreateMaterializedView) -> Result<SynchronousVi
              REFRESH or DISTRIBUTED BY it is asynchronous",
         ));
     }
-    view_of_query(create.name.object(), &create.query.query, &create.query.text)
+    let view = view_of_query(create.name.object(), &create.query.query, &create.query.text)?;
+    view.columns.iter().try_for_each(|column| names::refuse_own_column(&column.name))?;
+    Ok(view)
 }
 
 /// Reads the stored query of a rollup.

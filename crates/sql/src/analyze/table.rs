@@ -115,6 +115,7 @@ pub fn create_table_as(
 pub fn create_table_like(create: &CreateTableLike, source: &Analyzed, cluster: &Cluster) -> Result<Analyzed> {
     names::check_table(create.name.object())?;
     let mut definition = source.definition.clone();
+    definition.columns.iter().try_for_each(|column| names::refuse_own_column(&column.name))?;
     definition.name = create.name.object().to_string();
     definition.rollups = Vec::new();
     if let Some(def) = &create.distribution {

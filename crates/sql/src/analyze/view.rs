@@ -96,9 +96,10 @@ pub(super) fn check_distinct<'n>(names: impl IntoIterator<Item = &'n str>) -> Re
 fn view_columns(list: Option<&[ViewColumnDef]>, query_columns: &[String]) -> Result<Vec<ViewColumn>> {
     let columns = listed(list, query_columns)?;
     check_distinct(columns.iter().map(|(name, _)| *name))?;
-    if list.is_some() {
-        columns.iter().try_for_each(|(name, _)| names::check_column(name))?;
-    }
+    // Without a list, expressions are names, too: `count(*)`.
+    let check: fn(&str) -> Result<()> =
+        if list.is_some() { names::check_column } else { names::refuse_own_column };
+    columns.iter().try_for_each(|(name, _)| check(name))?;
     Ok(columns
         .into_iter()
         .map(|(name, comment)| ViewColumn {

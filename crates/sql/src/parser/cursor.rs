@@ -23,7 +23,7 @@ impl<'p> Reader<'p> {
     pub(super) fn refuse_invalid(&self) -> Result<()> {
         for token in self.tokens {
             if let TokenKind::Invalid(why) = token.kind {
-                let text: String = token.span.text(self.source).chars().take(20).collect();
+                let text = token.span.shown(self.source, 20);
                 return Err(SqlError::syntax(format!("Unexpected input '{text}', {why}"), token.span));
             }
         }
@@ -106,7 +106,7 @@ impl<'p> Reader<'p> {
                 } else {
                     token.span.end
                 };
-                self.source.get(first.span.start..end).unwrap_or_default().chars().take(200).collect()
+                Span { end, ..first.span }.shown(self.source, 200)
             }
         };
         SqlError::syntax(format!("No viable statement for input '{text}'"), token.span)
@@ -115,7 +115,7 @@ impl<'p> Reader<'p> {
     fn token_text(&self, token: &Token) -> String {
         match token.kind {
             TokenKind::End => "<EOF>".to_string(),
-            _ => token.span.text(self.source).chars().take(200).collect(),
+            _ => token.span.shown(self.source, 200),
         }
     }
 

@@ -149,7 +149,7 @@ impl Reader<'_> {
                 {
                     "<EOF>".to_string()
                 } else {
-                    token.span.text(self.source).chars().take(200).collect()
+                    token.span.shown(self.source, 200)
                 };
                 let symbol = !expected.chars().any(char::is_alphanumeric);
                 let quote = if symbol { "'" } else { "" };

@@ -96,6 +96,21 @@ fn errors_point_at_the_token() {
 }
 
 #[test]
+fn a_byte_order_mark_moves_no_place() {
+    let sql = "\u{feff}SHOW DATABASES;\nUSE a; \u{feff}";
+    let kinds: Vec<_> = check(sql).iter().map(|result| result.kind).collect();
+    assert_eq!(kinds, [Some("SHOW DATABASES"), Some("USE"), None]);
+    assert_eq!(parse_one("\u{feff}SELECT 1").unwrap(), parse_one("SELECT 1").unwrap());
+    let sql = "SELECT a FROM t WHERE x = = 1";
+    let marked = format!("\u{feff}{sql}");
+    let (plain, error) = (parse_one(sql).unwrap_err(), parse_one(&marked).unwrap_err());
+    assert_eq!(error.to_string(), plain.to_string());
+    assert_eq!(error.place(&marked), plain.place(sql));
+    let bytes = error.position.unwrap().bytes;
+    assert_eq!(&marked[bytes.0..bytes.1], "=");
+}
+
+#[test]
 fn errors_inside_subqueries_point_inside_them() {
     for (sql, found) in [
         ("SELECT * FROM (SELECT a b c FROM t) x", "c"),

@@ -101,7 +101,7 @@ impl Told {
         match error {
             HdfsError::IOError(error) => Self::from_io(error),
             HdfsError::FileNotFound(_) | HdfsError::IsADirectoryError(_) => missing(),
-            HdfsError::AlreadyExists(text) if text.contains("already being created") => {
+            HdfsError::AlreadyExists(text) if is_held(text) => {
                 Self::new(ErrorKind::Conflict, format!("another writer holds the file: {}", shorten(text)))
                     .temporary()
             }
@@ -252,6 +252,14 @@ impl Told {
     }
 }
 
+/// Of the two exceptions that the client takes for one, whether it was
+/// `AlreadyBeingCreatedException`. A NameNode also throws it when it cannot end
+/// a file yet, since too few DataNodes have reported the last block.
+/// Source: `internalReleaseLease` in FSNamesystem.java.
+fn is_held(text: &str) -> bool {
+    text.contains("already being created") || text.contains("Failed to release lease")
+}
+
 fn is_safe_mode(class: &str, line: &str) -> bool {
     class.ends_with("SafeModeException")
         || (class.ends_with("RetriableException") && line.contains("Name node is in safe mode"))
@@ -327,7 +335,15 @@ mod tests {
             let error = rpc(class, text);
             assert!(error.kind() == kind && error.is_temporary(), "{error:?}");
         }
-        let error = hdfs(HdfsError::AlreadyExists("x already being created by y".into()), "put", "a", true);
-        assert!(error.kind() == ErrorKind::Conflict && error.is_temporary(), "{error:?}");
+        for text in [
+            "x already being created by y",
+            "DIR* NameSystem.internalReleaseLease: Failed to release lease for file /x/.tmp-1. Committed \
+             blocks are waiting to be minimally replicated.",
+        ] {
+            let error = hdfs(HdfsError::AlreadyExists(text.into()), "put", "a", true);
+            assert!(error.kind() == ErrorKind::Conflict && error.is_temporary(), "{error:?}");
+        }
+        let taken = hdfs(HdfsError::AlreadyExists("/x/a for client 127.0.0.1".into()), "put", "a", true);
+        assert!(taken.kind() == ErrorKind::AlreadyExists && !taken.is_temporary(), "{taken:?}");
     }
 }

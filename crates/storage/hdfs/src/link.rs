@@ -392,10 +392,11 @@ pub(crate) mod tests {
     #[tokio::test]
     async fn work_that_nobody_waits_for_stops_unless_it_was_to_be_ended() {
         let (link, (sender, mut receiver)) = (link(), tokio::sync::mpsc::unbounded_channel());
+        let gate = tokio::sync::watch::Sender::new(false);
         let work = |name: &'static str| {
-            let sender = sender.clone();
+            let (sender, mut gate) = (sender.clone(), gate.subscribe());
             async move {
-                sleep_a_little().await;
+                gate.wait_for(|open| *open).await.unwrap();
                 sender.send(name).unwrap();
                 Ok(())
             }
@@ -403,13 +404,10 @@ pub(crate) mod tests {
         let soon = Duration::from_millis(20);
         assert!(timeout(soon, link.run("put", work("stopped"))).await.is_err());
         assert!(timeout(soon, link.run_to_end("commit", work("ended"))).await.is_err());
+        gate.send_replace(true);
         drop(sender);
         assert_eq!(receiver.recv().await, Some("ended"));
         assert_eq!(receiver.recv().await, None);
-    }
-
-    async fn sleep_a_little() {
-        tokio::time::sleep(Duration::from_millis(200)).await;
     }
 
     #[tokio::test]

@@ -363,10 +363,12 @@ async fn close(
         Ok(()) => Ok(()),
         // The file was closed already, by a question whose answer nobody waited
         // for: then this says yes. Otherwise it closes the file, whose blocks
-        // are all complete.
+        // are all complete. Without an answer it is not known which: the first
+        // error, that the file is not ours any more, would prove nothing.
         Err(error) => match session.client.recover_lease(path).await {
             Ok(true) => Ok(()),
-            Ok(false) | Err(_) => Err(error),
+            Ok(false) => Err(error),
+            Err(asked) => Err(asked),
         },
     }
 }

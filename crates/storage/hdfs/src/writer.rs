@@ -252,8 +252,10 @@ impl Parts {
         {
             if stream.broken {
                 old.recover(synced, "commit").await?;
-            } else {
-                old.close("commit").await?;
+            } else if let Err(error) = old.close("commit").await {
+                // What was synced is still there, for the next commit.
+                stream.broken = true;
+                return Err(error);
             }
         }
         let mut new = self.stage("commit").await?;

@@ -290,11 +290,13 @@ impl Answer {
             }
             _ => return None,
         };
+        // What takes long is answered with 200 before it has ended, and may fail after that.
+        let status = if raw.status().is_success() { 500 } else { raw.status().as_u16() };
         let header = |name: &str| raw.headers().get(name).map(one_line);
         let body = raw.body().bytes().map(String::from_utf8_lossy).unwrap_or_default();
         let is_xml = body.trim_start().starts_with('<');
         Some(Self {
-            status: raw.status().as_u16(),
+            status,
             code: meta.and_then(|meta| meta.code()).map(one_line).unwrap_or_default(),
             message: meta.and_then(|meta| meta.message()).map(one_line).unwrap_or_default(),
             region: header("x-amz-bucket-region").or_else(|| element(&body, "Region").map(one_line)),

@@ -264,6 +264,8 @@ impl Parts {
             // Looking has shown that the object is not ours.
             Ok(_) => Err(error.not_applied()),
             Err(e) if e.kind() == ErrorKind::NotFound => Err(error.not_applied()),
+            // Nobody can look now. The next commit is refused again, and then looks.
+            Err(e) if e.is_temporary() => Err(e.at(self.key()).maybe_applied()),
             Err(_) => Err(error.maybe_applied()),
         }
     }

@@ -2,7 +2,7 @@
 
 use super::{
     Failure, Lifetime, Process, Program, Running, Server, State, answers_http, find_program, free_port,
-    install_dir, listens,
+    install_dir, listens, start_by,
 };
 use std::path::{Path, PathBuf};
 
@@ -59,9 +59,8 @@ pub fn own_minio(test: &str, change: impl Fn(Program) -> Program) -> Option<Runn
         super::skip(test, &missing);
         return None;
     }
-    let started =
-        State::fresh("minio", Lifetime::Owned).and_then(|state| start(state, Lifetime::Owned, change));
-    match started {
+    let owned = Lifetime::Owned;
+    match start_by(Minio.name(), owned, |state| start(state, owned, &change)) {
         Ok(running) => Some(running),
         Err(failure) => panic!("{failure}"),
     }

@@ -162,12 +162,21 @@ pub fn named(name: &str) -> Option<&'static dyn Server> {
 /// Starts a server in a fresh folder, trying other ports when one was taken
 /// in between.
 pub fn start(server: &dyn Server, lifetime: Lifetime) -> Result<Running, Failure> {
+    start_by(server.name(), lifetime, |state| server.start(state, lifetime))
+}
+
+/// As [`start`], by a function that starts the server called `name`.
+fn start_by(
+    name: &str,
+    lifetime: Lifetime,
+    start: impl Fn(State) -> Result<Running, Failure>,
+) -> Result<Running, Failure> {
     let mut attempt = 1;
     loop {
-        let state = State::fresh(server.name(), lifetime)?;
-        match server.start(state, lifetime) {
+        let state = State::fresh(name, lifetime)?;
+        match start(state) {
             Err(_) if attempt < 3 => attempt += 1,
-            outcome => return outcome.map_err(|e| e.context(format!("starting {}", server.name()))),
+            outcome => return outcome.map_err(|e| e.context(format!("starting {name}"))),
         }
     }
 }

@@ -1,24 +1,32 @@
 //! Ports of loopback, and whether somebody answers there.
 
 use std::{
+    collections::BTreeSet,
     hash::{BuildHasher, RandomState},
     io::{Read, Write},
     net::{Ipv4Addr, SocketAddr, TcpListener, TcpStream},
+    sync::{Mutex, PoisonError},
     time::Duration,
 };
 
-/// A port of 127.0.0.1 on which nobody listens. It lies below the range from
-/// which the system takes the ports of outgoing connections, so that a server
-/// that is restarted finds it free again.
+/// The ports that this program was given: a server may take a while until it
+/// listens on its own.
+static GIVEN: Mutex<BTreeSet<u16>> = Mutex::new(BTreeSet::new());
+
+/// A port of 127.0.0.1 on which nobody listens, and which was not given before.
+/// It lies below the range from which the system takes the ports of outgoing
+/// connections, so that a server that is restarted finds it free again.
 ///
 /// # Panics
 ///
 /// When a thousand ports in a row are taken.
 pub fn free_port() -> u16 {
+    let mut given = GIVEN.lock().unwrap_or_else(PoisonError::into_inner);
     let random = RandomState::new();
     let candidates = (0..1000_u32).map(|n| 12_000 + u16::try_from(random.hash_one(n) % 20_000).unwrap_or(0));
     for port in candidates {
-        if TcpListener::bind((Ipv4Addr::LOCALHOST, port)).is_ok() {
+        if !given.contains(&port) && TcpListener::bind((Ipv4Addr::LOCALHOST, port)).is_ok() {
+            given.insert(port);
             return port;
         }
     }
@@ -64,6 +72,13 @@ mod tests {
         let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, port)).unwrap();
         assert!(listens(port));
         drop(listener);
+    }
+
+    #[test]
+    fn no_port_is_given_twice() {
+        // Of 20,000: by chance alone, some of these would be the same.
+        let ports: BTreeSet<u16> = (0..500).map(|_| free_port()).collect();
+        assert_eq!(ports.len(), 500);
     }
 
     #[test]

@@ -64,7 +64,8 @@ impl fmt::Debug for Process {
 impl Process {
     /// Starts `program`, with its output in `state/NAME.log`, and returns when
     /// `ready` says so. Fails, with the end of the log, when the program ends
-    /// before or needs longer than two minutes.
+    /// before or needs longer than two minutes. When the program has ended,
+    /// `ready` is not believed: somebody else may answer on the same port.
     pub fn start(
         name: &'static str,
         program: Program,
@@ -151,7 +152,7 @@ impl Process {
                 self.kill();
                 return Err(Failure::new(message));
             }
-            if (self.ready)() {
+            if (self.ready)() && matches!(group.child.try_wait(), Ok(None)) {
                 return Ok(());
             }
             if begun.elapsed() > PATIENCE {
@@ -327,5 +328,25 @@ mod tests {
         let failure = Process::start("early", program, state.path(), Lifetime::Owned, || false).unwrap_err();
         let text = failure.to_string();
         assert!(text.contains("exit status: 3") && text.contains("no space left"), "{text}");
+    }
+
+    #[test]
+    fn a_program_that_ended_is_not_taken_for_the_one_that_answers() {
+        let state = State::fresh("sleeper", Lifetime::Owned).unwrap();
+        let (asked, pid) = (state.path().join("asked"), state.path().join("pid"));
+        let script = "until [ -e asked ]; do sleep 0.05; done; echo $$ > pid";
+        let program = Program::new("sh").args(["-c", script]).current_dir(state.path());
+        // Asked while the program runs, somebody else answers when it has ended.
+        let ready = move || {
+            fs::write(&asked, "").unwrap();
+            let number = || -> Option<u32> { fs::read_to_string(&pid).ok()?.trim().parse().ok() };
+            let deadline = Instant::now() + Duration::from_secs(10);
+            while number().is_none() && Instant::now() < deadline {
+                std::thread::sleep(Duration::from_millis(10));
+            }
+            number().is_some_and(is_gone)
+        };
+        let failure = Process::start("ended", program, state.path(), Lifetime::Owned, ready).unwrap_err();
+        assert!(failure.to_string().contains("exit status: 0"), "{failure}");
     }
 }

@@ -4,6 +4,7 @@ use datafusion::common::SchemaError;
 use datafusion::error::DataFusionError;
 use rockhold_core::{Error, ErrorKind};
 use rockhold_sql::{SqlError, Stage};
+use std::error::Error as StdError;
 
 /// Error numbers of the MySQL protocol that statements here give.
 pub(crate) mod number {
@@ -22,6 +23,10 @@ pub(crate) mod number {
 
 /// The store's error.
 pub(crate) fn of_store(error: Error) -> SqlError {
+    told(&error)
+}
+
+fn told(error: &Error) -> SqlError {
     let text = error.message();
     let errno = match error.kind() {
         ErrorKind::NotFound if text.starts_with("Unknown database") => number::UNKNOWN_DATABASE,
@@ -42,7 +47,7 @@ pub(crate) fn of_query(error: DataFusionError) -> SqlError {
         DataFusionError::Collection(mut errors) if !errors.is_empty() => of_query(errors.swap_remove(0)),
         DataFusionError::Shared(inner) => match std::sync::Arc::try_unwrap(inner) {
             Ok(inner) => of_query(inner),
-            Err(shared) => SqlError::execute(first_line(&shared.to_string())),
+            Err(shared) => of_shared(&shared),
         },
         DataFusionError::External(source) => of_external(source),
         DataFusionError::ArrowError(arrow, _) => match *arrow {
@@ -68,7 +73,22 @@ pub(crate) fn of_query(error: DataFusionError) -> SqlError {
     }
 }
 
-fn of_external(source: Box<dyn std::error::Error + Send + Sync>) -> SqlError {
+/// An error that others hold, too: one of ours inside comes out as a copy.
+fn of_shared(shared: &DataFusionError) -> SqlError {
+    let mut cause: Option<&(dyn StdError + 'static)> = Some(shared);
+    while let Some(error) = cause {
+        if let Some(error) = error.downcast_ref::<SqlError>() {
+            return error.clone();
+        }
+        if let Some(error) = error.downcast_ref::<Error>() {
+            return told(error);
+        }
+        cause = error.source();
+    }
+    SqlError::execute(first_line(&shared.to_string()))
+}
+
+fn of_external(source: Box<dyn StdError + Send + Sync>) -> SqlError {
     let source = match source.downcast::<SqlError>() {
         Ok(error) => return *error,
         Err(source) => source,
@@ -97,8 +117,17 @@ fn first_line(text: &str) -> String {
     text.lines().next().unwrap_or_default().trim().to_owned()
 }
 
-/// An error inside a stream of rows, for the contracts' streams.
-pub(crate) fn into_core(error: SqlError) -> Error {
+/// An error inside a stream of rows, for the contracts' streams; one of the
+/// contracts comes out whole, with its cause.
+pub(crate) fn into_core(error: DataFusionError) -> Error {
+    let error = match error {
+        DataFusionError::External(source) => match source.downcast::<Error>() {
+            Ok(error) => return *error,
+            Err(source) => DataFusionError::External(source),
+        },
+        other => other,
+    };
+    let error = of_query(error);
     Error::new(ErrorKind::InvalidInput, error.message.clone()).because(error)
 }
 

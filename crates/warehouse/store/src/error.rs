@@ -40,18 +40,24 @@ pub(crate) fn from_sqlite(error: rusqlite::Error) -> Error {
             ErrorKind::Unavailable,
             "another process holds the catalog for too long; repeat the statement".into(),
         ),
-        Some(ErrorCode::DiskFull) => (ErrorKind::StorageFull, "no space left; free some and repeat".into()),
+        Some(ErrorCode::DiskFull) => (
+            ErrorKind::StorageFull,
+            "no space left on the disk of the warehouse; free some and repeat".into(),
+        ),
         Some(ErrorCode::DatabaseCorrupt | ErrorCode::NotADatabase) => (
             ErrorKind::Corrupt,
             "catalog.sqlite is damaged or is no catalog of ours; restore the warehouse from a backup".into(),
         ),
         Some(ErrorCode::ReadOnly | ErrorCode::PermissionDenied | ErrorCode::CannotOpen) => (
             ErrorKind::PermissionDenied,
-            "the catalog cannot be opened for writing; check owner and mode of the directory".into(),
+            "the catalog cannot be opened for writing, which reading needs too; check owner and mode of the \
+             directory, and that its disk is not mounted read-only"
+                .into(),
         ),
-        Some(ErrorCode::SystemIoFailure) => {
-            (ErrorKind::Unavailable, "input/output error in the catalog; check the disk".into())
-        }
+        Some(ErrorCode::SystemIoFailure) => (
+            ErrorKind::Unavailable,
+            "input/output error in the catalog; check the disk and the room on it".into(),
+        ),
         _ => (ErrorKind::Internal, format!("the catalog refused a statement: {error}")),
     };
     let busy = kind == ErrorKind::Unavailable;

@@ -69,7 +69,7 @@ pub(crate) fn key(text: &str) -> Key {
 
 /// Waits until something holds that a task in the background brings about.
 pub(crate) async fn eventually(what: &str, holds: impl Fn() -> bool) {
-    for _ in 0..500 {
+    for _ in 0..6000 {
         if holds() {
             return;
         }

@@ -2,12 +2,11 @@
 
 use crate::{
     kerberos::by_keytab,
-    support::{fresh_path, impatient, in_child, key, line, open, own, put, read, refused, write_once},
+    support::{fresh_path, impatient, in_child, key, line, open, own, patient, read, refused, write_once},
 };
 use bytes::Bytes;
 use futures::future::join_all;
 use rockhold_core::{CreateRequest, ErrorKind, ObjectWriter, Result, SharedRepository};
-use rockhold_layers::{Layers, RetryPolicy, Timeouts};
 use rockhold_storage_hdfs::HdfsConfig;
 use rockhold_testkit::{
     must,
@@ -29,12 +28,6 @@ fn pair(service: &Service, order: &str) -> HdfsConfig {
         .set("dfs.ha.namenodes.ns1", order)
         .set("dfs.namenode.rpc-address.ns1.nn1", service.get("nn1"))
         .set("dfs.namenode.rpc-address.ns1.nn2", service.get("nn2"))
-}
-
-fn patient(repository: SharedRepository) -> SharedRepository {
-    let retry =
-        RetryPolicy::default().attempts(100).waits(Duration::from_millis(100), Duration::from_secs(1));
-    Layers::new().retry(retry).timeout(Timeouts::default()).around(repository)
 }
 
 /// Every test of a pair of NameNodes needs one that it may hurt, and a cluster
@@ -63,7 +56,7 @@ async fn a_standby_alone_is_told(cluster: &Running) {
 async fn blanks_and_order_do_not_matter(cluster: &Running) {
     for order in ["nn2 , nn1", "nn1, nn2"] {
         let repository = open(config(cluster, order)).await;
-        must(put(&*repository, "a", "bytes").await);
+        must(write_once(&repository, "a", "bytes").await);
         assert_eq!(read(&*repository, "a").await, "bytes");
     }
 }
@@ -117,15 +110,16 @@ async fn rest_of_parts(parts: &dyn ObjectWriter, cluster: &Running) -> Result<()
 /// the first of the list, and the one that was active.
 async fn an_active_that_hangs_is_passed_over(cluster: &mut Running) {
     let repository = patient(open(impatient(config(cluster, "nn2,nn1"))).await);
-    must(put(&*repository, "before", "bytes").await);
+    must(write_once(&repository, "before", "bytes").await);
     cluster.process("nn2").pause();
     // There is no fencing here: what is stopped is killed before it goes on.
     tokio::task::block_in_place(|| make_active(cluster, "nn1", true)).unwrap();
-    must(put(&*repository, "after", "bytes").await);
+    must(write_once(&repository, "after", "bytes").await);
     assert_eq!(read(&*repository, "before").await, "bytes");
     cluster.process("nn2").kill();
-    let again = open(impatient(config(cluster, "nn2,nn1"))).await;
-    must(put(&*again, "one-of-two", "bytes").await);
+    // What is dead refuses at once.
+    let again = patient(open(config(cluster, "nn2,nn1")).await);
+    must(write_once(&again, "one-of-two", "bytes").await);
 }
 
 /// The pair with Kerberos. The Kerberos library reads its settings from the
@@ -176,8 +170,8 @@ async fn write_over_a_death(cluster: &Service, place: &Path) {
     }
     check_many(&repository, "after", 10).await;
     // A new login finds the one that is left.
-    let again = open(pair(cluster, "nn1,nn2").login(by_keytab(cluster, "bob"))).await;
-    must(put(&*again, "of-bob", "bytes").await);
+    let again = patient(open(pair(cluster, "nn1,nn2").login(by_keytab(cluster, "bob"))).await);
+    must(write_once(&again, "of-bob", "bytes").await);
 }
 
 async fn appears(file: &Path) {

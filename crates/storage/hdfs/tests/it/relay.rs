@@ -1,4 +1,4 @@
-//! A relay between client and NameNode that loses answers.
+//! A relay between client and NameNode that loses answers, or changes one.
 
 use std::{
     net::SocketAddr,
@@ -25,6 +25,8 @@ struct State {
     lost: AtomicU32,
     /// Whether new connections are cut at once, once an answer was lost.
     then_dead: Mutex<bool>,
+    /// Whether the next yes is passed on as a no.
+    denying: AtomicBool,
 }
 
 impl Relay {
@@ -36,6 +38,7 @@ impl Relay {
             losing: Mutex::new(None),
             lost: AtomicU32::new(0),
             then_dead: Mutex::new(false),
+            denying: AtomicBool::new(false),
         }));
         let (accepting, namenode) = (relay.clone(), namenode.to_owned());
         tokio::spawn(async move {
@@ -63,6 +66,11 @@ impl Relay {
         *self.0.then_dead.lock().unwrap() = then_dead;
     }
 
+    /// The next answer that is nothing but yes arrives as a no.
+    pub(crate) fn deny(&self) {
+        self.0.denying.store(true, SeqCst);
+    }
+
     /// Serves new connections again.
     pub(crate) fn revive(&self) {
         *self.0.then_dead.lock().unwrap() = false;
@@ -79,12 +87,23 @@ impl Relay {
         let deaf = Arc::new(AtomicBool::new(false));
         let swallowed = Arc::new(AtomicBool::new(false));
         let (swallows, has_swallowed) = (Arc::clone(&deaf), Arc::clone(&swallowed));
+        let relay = self.clone();
         let answers = tokio::spawn(async move {
-            let mut buffer = vec![0; 1 << 16];
-            while let Ok(len @ 1..) = from_server.read(&mut buffer).await {
+            // An answer is its length in four bytes, and so many more.
+            while let Ok(len) = from_server.read_u32().await {
+                let mut answer = len.to_be_bytes().to_vec();
+                answer.resize(4 + len as usize, 0);
+                if from_server.read_exact(&mut answer[4..]).await.is_err() {
+                    break;
+                }
                 if swallows.load(SeqCst) {
                     has_swallowed.store(true, SeqCst);
-                } else if to_client.write_all(&buffer[..len]).await.is_err() {
+                    continue;
+                }
+                if is_yes(&answer[4..]) && relay.0.denying.swap(false, SeqCst) {
+                    answer[3 + len as usize] = 0;
+                }
+                if to_client.write_all(&answer).await.is_err() {
                     break;
                 }
             }
@@ -115,4 +134,11 @@ impl Relay {
         }
         answers.abort();
     }
+}
+
+/// Whether an answer says yes and nothing else: after a head, whose length comes
+/// first, two bytes for a first field that is true.
+fn is_yes(answer: &[u8]) -> bool {
+    let head = answer.first().map_or(0, |len| usize::from(*len));
+    answer.get(1 + head..).is_some_and(|body| body == [2, 8, 1])
 }

@@ -5,6 +5,7 @@ use hdfs_native::{Client, ClientBuilder};
 use rockhold_core::{
     Effect, Error, ErrorKind, Key, ObjectMeta, PutRequest, Repository, Result, SharedRepository, WriteMode,
 };
+use rockhold_layers::{Layers, RetryPolicy, Timeouts};
 use rockhold_storage_hdfs::{HdfsConfig, HdfsRepository};
 use rockhold_testkit::{
     must,
@@ -59,6 +60,14 @@ pub(crate) async fn refused(config: HdfsConfig) -> Error {
         Ok(repository) => panic!("{repository:?} was opened"),
         Err(error) => error,
     }
+}
+
+/// Repeats what fails temporarily, until another NameNode took over or a busy
+/// one has caught up.
+pub(crate) fn patient(repository: SharedRepository) -> SharedRepository {
+    let retry =
+        RetryPolicy::default().attempts(100).waits(Duration::from_millis(100), Duration::from_secs(1));
+    Layers::new().retry(retry).timeout(Timeouts::default()).around(repository)
 }
 
 /// Short limits, so that what hangs is noticed soon.

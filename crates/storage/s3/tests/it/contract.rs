@@ -29,9 +29,12 @@ pub(crate) fn layered(repository: SharedRepository) -> SharedRepository {
         plan.on(scope(4), Fault::BreakStream(1, Failure::temporary(ErrorKind::Unavailable)));
         plan.on(scope(5), Fault::CutStream(3));
     }
+    // Two tasks in step can each meet the failing call of a plan many times in a row.
+    let policy =
+        RetryPolicy::default().attempts(30).waits(Duration::from_millis(1), Duration::from_millis(2));
     Layers::new()
         .metrics(Metrics::new())
-        .retry(RetryPolicy::default().waits(Duration::from_millis(1), Duration::from_millis(2)))
+        .retry(policy)
         .limit(Limiter::new(Limits::default().calls(8)))
         .timeout(Timeouts::default())
         .checksum()

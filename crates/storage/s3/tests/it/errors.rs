@@ -16,7 +16,7 @@ use rockhold_testkit::{
     must, refused,
     servers::{Service, free_port, own_minio, service},
 };
-use std::time::{Duration, SystemTime};
+use std::time::{Duration, Instant, SystemTime};
 
 async fn open(request: OpenRepository) -> Result<rockhold_core::OpenedRepository, Error> {
     S3Factory::default().open(request).await
@@ -159,7 +159,12 @@ async fn an_unknown_host_names_the_endpoint() {
     ] {
         set(&mut request, name, value);
     }
-    let error = refused(ErrorKind::Unavailable, open(request).await);
+    let Err(error) = open(request).await else { panic!("there is no such host") };
+    // Where the servers for names do not answer either, the limit of the connection passes first.
+    if error.kind() == ErrorKind::TimedOut {
+        return tells(&error, &["did not answer"]);
+    }
+    assert_eq!(error.kind(), ErrorKind::Unavailable, "{error:?}");
     tells(&error, &["the host of http://no-such-host.invalid:9000 is not known", "correct aws.s3.endpoint"]);
 }
 
@@ -245,26 +250,34 @@ async fn an_expired_token_is_named() {
 async fn a_token_that_expires_is_named_on_ceph() {
     let Some(service) = service("rgw", "a_token_that_expires_is_named_on_ceph") else { return };
     let bucket = bucket(&service).await;
-    let keys = crate::credentials::sts_as_user(&service)
-        .assume_role()
-        .role_arn(service.get("role_arn"))
-        .role_session_name("expiring")
-        .duration_seconds(15)
-        .send()
-        .await
-        .expect("keys by STS")
-        .credentials
-        .expect("keys");
-    let mut request = request(&service, &bucket);
-    set(&mut request, "aws.s3.access_key", &keys.access_key_id);
-    set(&mut request, "aws.s3.secret_key", &keys.secret_access_key);
-    set(&mut request, "aws.s3.session_token", &keys.session_token);
-    let repository = must(open(request).await).repository;
-    must(probe_access(&*repository, AccessMode::ReadWrite).await);
-    tokio::time::sleep(Duration::from_secs(17)).await;
-    let refusal = probe_access(&*repository, AccessMode::ReadWrite).await;
-    let error = refused(ErrorKind::PermissionDenied, refusal);
-    tells(&error, &["aws.s3.session_token, which may have expired"]);
+    // A busy machine may need longer to use a token than it lasts.
+    for seconds in [15_u16, 60, 240] {
+        let (begun, lasts) = (Instant::now(), Duration::from_secs(seconds.into()));
+        let keys = crate::credentials::sts_as_user(&service)
+            .assume_role()
+            .role_arn(service.get("role_arn"))
+            .role_session_name("expiring")
+            .duration_seconds(seconds.into())
+            .send()
+            .await
+            .expect("keys by STS")
+            .credentials
+            .expect("keys");
+        let mut request = request(&service, &bucket);
+        set(&mut request, "aws.s3.access_key", &keys.access_key_id);
+        set(&mut request, "aws.s3.secret_key", &keys.secret_access_key);
+        set(&mut request, "aws.s3.session_token", &keys.session_token);
+        let repository = must(open(request).await).repository;
+        if let Err(error) = probe_access(&*repository, AccessMode::ReadWrite).await {
+            assert!(begun.elapsed() > lasts, "{error:?}");
+            continue;
+        }
+        tokio::time::sleep(lasts + Duration::from_secs(2)).await;
+        let refusal = probe_access(&*repository, AccessMode::ReadWrite).await;
+        let error = refused(ErrorKind::PermissionDenied, refusal);
+        return tells(&error, &["aws.s3.session_token, which may have expired"]);
+    }
+    panic!("a token of four minutes was not used in time");
 }
 
 /// Bodies that are signed, bodies that a checksum covers, and parts.

@@ -194,13 +194,19 @@ async fn a_server_that_is_killed_and_comes_back_loses_nothing() {
 /// between, it does not know them any more.
 /// Source: `CompleteMultipartUpload` in cmd/erasure-multipart.go.
 async fn write_again(repository: &dyn Repository, key: &Key, bytes: &Bytes) -> Result<()> {
-    for _ in 0..2 {
+    let (mut attempt, mut may_be_there) = (1, false);
+    loop {
         match write(repository, key, bytes).await {
-            Err(error) if error.kind() == ErrorKind::Conflict => {}
+            Err(error) if error.kind() == ErrorKind::Conflict && attempt < 3 => {
+                attempt += 1;
+                may_be_there |= error.effect() == Effect::MaybeApplied;
+            }
+            // Put together after all, and this writer is not the one that did it:
+            // only the content tells.
+            Err(error) if error.kind() == ErrorKind::AlreadyExists && may_be_there => return Ok(()),
             done => return done,
         }
     }
-    write(repository, key, bytes).await
 }
 
 async fn write(repository: &dyn Repository, key: &Key, bytes: &Bytes) -> Result<()> {

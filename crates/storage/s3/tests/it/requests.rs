@@ -3,7 +3,7 @@
 use crate::server::{Quirks, Server};
 use bytes::Bytes;
 use rockhold_core::{
-    CreateRequest, Effect, ErrorKind, Key, ListRequest, OpenRepository, PutRequest, Repository,
+    CreateRequest, Effect, Error, ErrorKind, Key, ListRequest, OpenRepository, PutRequest, Repository,
     RepositoryFactory, WriteMode, format,
 };
 use rockhold_storage_s3::{S3Config, S3Factory, S3Repository};
@@ -206,4 +206,43 @@ async fn a_commit_whose_answer_was_lost_is_recognised_when_it_is_repeated() {
     let error = refused(ErrorKind::AlreadyExists, writer.commit().await);
     assert_eq!(error.effect(), Effect::NotApplied);
     assert_eq!(must(rockhold_core::read_object(&repository, &key("taken"), 10).await), "yours");
+}
+
+/// A refusal that may be caused by an object of one's own, which nobody can look
+/// at just now, is no refusal yet.
+#[tokio::test]
+async fn a_commit_that_cannot_look_whose_object_is_there_can_be_repeated() {
+    let (repository, server) = open(Quirks::default(), |_| {}).await;
+    let writer = must(repository.create(CreateRequest::new(key("object"), PART)).await);
+    must(writer.write_part(0, Bytes::from_static(b"bytes")).await);
+    for call in ["PutObject", "HeadObject"] {
+        server.lose_answer_of(call);
+        let error = refused(ErrorKind::Unavailable, writer.commit().await);
+        assert!(error.is_temporary() && error.effect() == Effect::MaybeApplied, "{call}: {error:?}");
+    }
+    let meta = must(writer.commit().await);
+    assert_eq!((meta.len, must(repository.head(&key("object")).await).etag), (5, meta.etag));
+}
+
+/// What takes long is answered before it has ended: with a success, and in it
+/// the failure.
+#[tokio::test]
+async fn a_failure_inside_a_success_is_one_of_the_server_and_passes() {
+    let (repository, server) = open(Quirks { fails_inside_success: true, ..Quirks::default() }, |_| {}).await;
+    let is_failure = |error: Error| {
+        assert!(error.is_temporary() && error.effect() == Effect::MaybeApplied, "{error:?}");
+        assert!(error.to_string().contains("the server failed: InternalError"), "{error}");
+    };
+    let writer = must(repository.create(CreateRequest::new(key("from"), PART)).await);
+    for number in 0..2 {
+        must(writer.write_part(number, Bytes::from(vec![7; PART as usize])).await);
+    }
+    server.lose_answer_of("CompleteMultipartUpload");
+    is_failure(refused(ErrorKind::Unavailable, writer.commit().await));
+    assert_eq!(must(writer.commit().await).len, 2 * PART);
+    let (from, to) = (key("from"), key("to"));
+    let copy = || repository.copy(&from, &to, WriteMode::Overwrite);
+    server.lose_answer_of("CopyObject");
+    is_failure(refused(ErrorKind::Unavailable, copy().await));
+    assert_eq!(must(copy().await).len, 2 * PART);
 }

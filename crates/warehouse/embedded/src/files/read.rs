@@ -248,7 +248,7 @@ fn scans(files: Vec<SourceFile>) -> Result<(Vec<ScanFile>, Sources), SqlError> {
     let mut sources = ParquetSources::default();
     for file in files {
         let len = file.len;
-        scans.push(ScanFile { location: sources.add(file), len });
+        scans.push(ScanFile { location: sources.add(file), len, home: None });
     }
     Ok((scans, Some(Arc::new(sources))))
 }

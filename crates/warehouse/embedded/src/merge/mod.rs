@@ -15,6 +15,7 @@
 //! the plan, so that no optimizer can do it either. Filters over key columns
 //! alone keep or drop all rows of a key together and may go below.
 
+pub(crate) mod data_files;
 mod fold;
 mod rule;
 pub(crate) mod scan;

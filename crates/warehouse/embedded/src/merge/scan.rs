@@ -2,6 +2,7 @@
 //! another, merging and folding inside.
 
 use super::super::leaf::leaf_plan;
+use super::data_files::{DataFilesExec, Home};
 use super::fold::Folder;
 use super::rule::FoldSpec;
 use arrow::array::{RecordBatch, RecordBatchOptions};
@@ -32,6 +33,8 @@ use std::sync::Arc;
 pub(crate) struct ScanFile {
     pub(crate) location: StorePath,
     pub(crate) len: u64,
+    /// The partition that it belongs to; `None` for a file that is no table's.
+    pub(crate) home: Option<Arc<Home>>,
 }
 
 impl ScanFile {
@@ -42,7 +45,13 @@ impl ScanFile {
     pub(crate) fn new(path: &Path, len: u64) -> Result<Self> {
         let location =
             StorePath::from_absolute_path(path).map_err(|e| DataFusionError::External(Box::new(e)))?;
-        Ok(Self { location, len })
+        Ok(Self { location, len, home: None })
+    }
+
+    /// The file as data of a partition.
+    #[must_use]
+    pub(crate) fn of(self, home: &Arc<Home>) -> Self {
+        Self { home: Some(home.clone()), ..self }
     }
 }
 
@@ -200,6 +209,11 @@ fn files_plan(shape: &ScanShape, files: Vec<ScanFile>) -> Result<Arc<dyn Executi
             version: None,
         })
     };
+    let named = match shape.reading {
+        // Of files that follow each other in one stream none is known to be the cause.
+        Reading::Concatenated if files.len() > 1 => Vec::new(),
+        _ => files.clone(),
+    };
     let groups = match shape.reading {
         Reading::Concatenated => vec![FileGroup::new(files.into_iter().map(part).collect())],
         Reading::Folded { .. } => files.into_iter().map(|file| FileGroup::new(vec![part(file)])).collect(),
@@ -218,7 +232,8 @@ fn files_plan(shape: &ScanShape, files: Vec<ScanFile>) -> Result<Arc<dyn Executi
         .with_preserve_order(matches!(shape.reading, Reading::Folded { .. }))
         .with_projection_indices(Some(shape.columns.clone()))?
         .build();
-    let files = DataSourceExec::from_data_source(config);
+    let files: Arc<dyn ExecutionPlan> =
+        Arc::new(DataFilesExec::new(DataSourceExec::from_data_source(config), named));
     let Reading::Folded { sort, .. } = &shape.reading else { return Ok(files) };
     let order = sort.iter().filter_map(|at| {
         let name = shape.stored.fields().get(*shape.columns.get(*at)?)?.name();

@@ -2,6 +2,7 @@
 
 use super::super::error::into_query;
 use super::super::value::types::query_field;
+use super::data_files::Home;
 use super::rule::{Rule, rules_of};
 use super::scan::{Reading, ScanFile, ScanShape, TableScanExec};
 use super::{FoldSpec, LOAD, OP, ROW, stored_schema};
@@ -30,6 +31,8 @@ pub(crate) struct StoredTable {
     partitions: Vec<PartitionInfo>,
     /// The rollup whose files are read; `None` for the table's own.
     rollup: Option<String>,
+    /// The table whose partitions these are, where it is a rollup that is read.
+    base: Option<String>,
     /// These files with their buckets instead of those of `partitions`.
     listed: Option<Arc<Vec<(u32, ScanFile)>>>,
     /// Positions of the columns that are seen.
@@ -82,14 +85,15 @@ impl StoredTable {
         let stored = stored_schema(&definition)?;
         let rules = rules_of(&definition)?;
         let schema = Arc::new(Schema::new(fields));
-        let (rollup, listed) = (None, None);
-        Ok(Self { definition, snapshot, partitions, rollup, listed, seen, schema, stored, rules })
+        let (rollup, base, listed) = (None, None, None);
+        Ok(Self { definition, snapshot, partitions, rollup, base, listed, seen, schema, stored, rules })
     }
 
-    /// The files of this rollup of the partitions; the definition is that of
-    /// [`Rollup::as_table`](rockhold_model::Rollup::as_table).
-    pub(crate) fn of_rollup(mut self, name: &str) -> Self {
+    /// The files of this rollup of the partitions, which are those of `base`;
+    /// the definition is that of [`Rollup::as_table`](rockhold_model::Rollup::as_table).
+    pub(crate) fn of_rollup(mut self, name: &str, base: &str) -> Self {
         self.rollup = Some(name.to_owned());
+        self.base = Some(base.to_owned());
         self
     }
 
@@ -217,7 +221,8 @@ impl StoredTable {
             let files =
                 self.snapshot.files(partition).await.map_err(|e| DataFusionError::External(Box::new(e)))?;
             let own = files.into_iter().filter(|file| file.rollup == self.rollup);
-            let scans = own.map(|file| Ok((file.bucket, ScanFile::new(&file.path, file.len)?)));
+            let home = Home::new(self.base.as_ref().unwrap_or(&self.definition.name), partition.name());
+            let scans = own.map(|file| Ok((file.bucket, ScanFile::new(&file.path, file.len)?.of(&home))));
             self.group(scans.collect::<Result<Vec<_>>>()?.into_iter(), &mut pieces);
         }
         Ok(pieces)

@@ -204,9 +204,7 @@ pub(crate) fn rows(stream: SendableRecordBatchStream, names: &[String]) -> Rows 
             }
         })
         .collect();
-    let batches = stream
-        .map(|batch| batch.and_then(|batch| texts(&batch)).map_err(|error| into_core(of_query(error))))
-        .boxed();
+    let batches = stream.map(|batch| batch.and_then(|batch| texts(&batch)).map_err(into_core)).boxed();
     Rows { columns, batches }
 }
 

@@ -2,6 +2,7 @@
 
 use super::super::error::{number, of_query, of_store};
 use super::super::load::job::LoadJob;
+use super::super::merge::data_files::Home;
 use super::super::merge::scan::ScanFile;
 use super::super::merge::stored_schema;
 use super::super::merge::table::definition_of;
@@ -84,8 +85,9 @@ async fn fill(
     for partition in job.load.partitions() {
         let Some(current) = &partition.current else { continue };
         let mut files = Vec::new();
+        let home = Home::new(&base.name, current.name());
         for file in snapshot.files(current).await.map_err(of_store)?.iter().filter(|f| f.rollup.is_none()) {
-            files.push((file.bucket, ScanFile::new(&file.path, file.len).map_err(of_query)?));
+            files.push((file.bucket, ScanFile::new(&file.path, file.len).map_err(of_query)?.of(&home)));
         }
         if !files.is_empty() {
             let planned = source.plan(session, &snapshot, files).await?;

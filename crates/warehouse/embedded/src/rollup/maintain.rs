@@ -2,6 +2,7 @@
 
 use super::super::error::{of_query, of_store};
 use super::super::load::job::LoadJob;
+use super::super::merge::data_files::Home;
 use super::super::merge::scan::ScanFile;
 use super::super::session::Session;
 use super::source::Source;
@@ -54,10 +55,12 @@ async fn one(
     }
     let appends = pending.removed.is_empty() && source.view.appends(job.table.key_model);
     if let (false, false, Some(current)) = (pending.truncated, appends, &pending.partition.current) {
+        let home = Home::new(&job.table.name, current.name());
         for file in snapshot.files(current).await.map_err(of_store)? {
             match &file.rollup {
                 None if !pending.removed.contains(&file.number) => {
-                    files.push((file.bucket, ScanFile::new(&file.path, file.len).map_err(of_query)?));
+                    let scan = ScanFile::new(&file.path, file.len).map_err(of_query)?.of(&home);
+                    files.push((file.bucket, scan));
                 }
                 Some(name) if *name == rollup.name => job.load.remove_file(&pending.partition, file.number),
                 _ => {}

@@ -36,7 +36,7 @@ pub(crate) fn table(
         SqlError::execute(format!("table {} has no synchronous materialized view {name}", definition.name))
     })?;
     let table = Arc::new(rollup.as_table(definition));
-    let stored = StoredTable::new(table, snapshot, partitions)?.of_rollup(name);
+    let stored = StoredTable::new(table, snapshot, partitions)?.of_rollup(name, &definition.name);
     let plan = merged(rollup, Arc::new(stored)).map_err(of_query)?;
     Ok(Arc::new(ViewTable::new(plan, None)))
 }

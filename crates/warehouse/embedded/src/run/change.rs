@@ -9,6 +9,7 @@
 use super::super::error::{of_query, of_store};
 use super::super::load::job::LoadJob;
 use super::super::load::sorted::Prepared;
+use super::super::merge::data_files::Home;
 use super::super::merge::scan::{Reading, ScanFile, ScanShape, TableScanExec};
 use super::super::merge::stored_schema;
 use super::super::merge::table::StoredTable;
@@ -274,6 +275,7 @@ impl<'a> Cutter<'a> {
     fn scan(
         &self,
         snapshot: &ReadSnapshot,
+        home: &Arc<Home>,
         file: &SnapshotFile,
     ) -> Result<SendableRecordBatchStream, SqlError> {
         let stored = stored_schema(&self.job.table)?;
@@ -288,7 +290,7 @@ impl<'a> Cutter<'a> {
             held: Some(snapshot.clone()),
             sources: None,
         };
-        let piece = vec![ScanFile::new(&file.path, file.len).map_err(of_query)?];
+        let piece = vec![ScanFile::new(&file.path, file.len).map_err(of_query)?.of(home)];
         let scan = TableScanExec::new(self.job.table.name.clone(), shape, vec![piece], 1);
         execute_stream(Arc::new(scan), self.session.engine.state().task_ctx()).map_err(of_query)
     }
@@ -300,8 +302,9 @@ impl<'a> Cutter<'a> {
         partition: &str,
         file: &SnapshotFile,
     ) -> Result<u64, SqlError> {
+        let home = Home::new(&self.job.table.name, partition);
         let mut found = false;
-        let mut batches = self.scan(snapshot, file)?;
+        let mut batches = self.scan(snapshot, &home, file)?;
         while let Some(batch) = batches.next().await {
             if self.matches(&batch.map_err(of_query)?)?.true_count() > 0 {
                 found = true;
@@ -323,7 +326,7 @@ impl<'a> Cutter<'a> {
             writer.set_loads(first, last);
         }
         let mut removed = 0u64;
-        let mut batches = self.scan(snapshot, file)?;
+        let mut batches = self.scan(snapshot, &home, file)?;
         while let Some(batch) = batches.next().await {
             let batch = batch.map_err(of_query)?;
             let matching = self.matches(&batch)?;

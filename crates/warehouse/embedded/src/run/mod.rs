@@ -36,6 +36,12 @@ pub(crate) fn is_system_database(name: &str) -> bool {
     name == INFORMATION_SCHEMA
 }
 
+/// Whether StarRocks has a database of this name for itself that is not here.
+/// A restore into one is refused, so nobody makes it.
+fn is_reserved_database(name: &str) -> bool {
+    [INFORMATION_SCHEMA, "sys", "_statistics_"].iter().any(|reserved| reserved.eq_ignore_ascii_case(name))
+}
+
 /// The definition of an object of a kind.
 fn definition<T: DeserializeOwned>(object: &ObjectInfo) -> Result<T, SqlError> {
     serde_json::from_value(object.object.definition.clone()).map_err(|error| {

@@ -155,6 +155,32 @@ async fn tables_are_made_like_others_and_from_queries() {
     assert_eq!(bench.rows("SHOW TABLES LIKE 'bad'").await, Vec::<String>::new());
 }
 
+/// Files could not tell them apart, and rows were lost.
+#[tokio::test]
+async fn columns_named_as_the_warehouses_own_are_refused() {
+    let mut bench = Bench::new().await;
+    bench.run("CREATE TABLE t (k INT, v INT); INSERT INTO t VALUES (1, 2)").await;
+    for sql in [
+        "CREATE TABLE u (k INT, __rh_op INT) PRIMARY KEY(k) DISTRIBUTED BY HASH(k)",
+        "CREATE TABLE u (k INT, `__RH_Load` INT)",
+        "CREATE TABLE u (k INT, g INT AS k + 1, __rh_x INT AS k + 2)",
+        "CREATE TABLE u AS SELECT k, v AS __rh_row FROM t",
+        "CREATE TABLE u (k, __rh_row) AS SELECT k, v FROM t",
+        "CREATE VIEW u AS SELECT k AS __rh_Op FROM t",
+        "CREATE VIEW u (__rh_op) AS SELECT k FROM t",
+        "CREATE MATERIALIZED VIEW u REFRESH DEFERRED MANUAL AS SELECT k, v AS __rh_load FROM t",
+        "CREATE MATERIALIZED VIEW u (k, __rh_load) REFRESH DEFERRED MANUAL AS SELECT k, v FROM t",
+        "CREATE MATERIALIZED VIEW u AS SELECT k, sum(v) AS __rh_load FROM t GROUP BY k",
+    ] {
+        let error = bench.error(sql).await;
+        assert_eq!(error.errno, 1166, "{sql}: {error}");
+        assert!(error.message.contains("Incorrect column name '__"), "{sql}: {error}");
+    }
+    assert_eq!(bench.rows("SHOW TABLES").await, ["t"]);
+    // Nothing is wrong with such names inside of a query.
+    assert_eq!(bench.rows("SELECT v + 1 AS __rh_op FROM t").await, ["3"]);
+}
+
 #[tokio::test]
 async fn types_without_an_open_form_are_refused() {
     let mut bench = Bench::new().await;

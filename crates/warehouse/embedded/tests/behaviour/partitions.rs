@@ -80,3 +80,27 @@ async fn list_partitions_hold_their_values_and_null() {
     assert_eq!(bench.rows("SELECT v FROM t PARTITION (pn)").await, ["2"]);
     assert!(bench.error("INSERT INTO t VALUES ('A', 1)").await.message.contains("('A')"));
 }
+
+/// A restore makes partitions in the order of their names.
+#[tokio::test]
+async fn list_partitions_are_shown_alike_in_whatever_order_they_were_made() {
+    let mut bench = Bench::new().await;
+    let create = |partitions: &str| {
+        format!(
+            "CREATE TABLE t (k INT NOT NULL, v INT) PARTITION BY LIST(k) ({partitions}) DISTRIBUTED BY HASH(v) BUCKETS 2"
+        )
+    };
+    let (p1, p2, p3) =
+        ("PARTITION p1 VALUES IN ('2')", "PARTITION P2 VALUES IN ('9', '1')", "PARTITION a VALUES IN ('10')");
+    bench.run(&create(&format!("{p1}, {p2}, {p3}"))).await;
+    let before = bench.rows("SHOW CREATE TABLE t").await;
+    let names = |rows: Vec<String>| -> Vec<String> {
+        rows.iter().map(|row| row.split('|').nth(1).unwrap().to_owned()).collect()
+    };
+    assert_eq!(names(bench.rows("SHOW PARTITIONS FROM t").await), ["p1", "P2", "a"]);
+    bench.run("DROP TABLE t").await;
+    bench.run(&create(&format!("{p3}, {p2}"))).await;
+    bench.run(&format!("ALTER TABLE t ADD {p1}")).await;
+    assert_eq!(bench.rows("SHOW CREATE TABLE t").await, before);
+    assert_eq!(names(bench.rows("SHOW PARTITIONS FROM t").await), ["p1", "P2", "a"]);
+}

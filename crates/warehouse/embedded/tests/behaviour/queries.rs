@@ -1,4 +1,8 @@
 use crate::bench::Bench;
+use rockhold_core::{ErrorKind, Outcome};
+use std::error::Error;
+use std::fs;
+use std::path::PathBuf;
 
 async fn with_rows() -> Bench {
     let mut bench = Bench::new().await;
@@ -194,4 +198,59 @@ async fn a_result_is_read_from_one_instant() {
     bench.run("INSERT INTO T (Id) VALUES (77); TRUNCATE TABLE T; DROP TABLE T").await;
     let rockhold_core::Outcome::Rows(rows) = outcome else { panic!("no rows") };
     assert_eq!(rows.collect().await.unwrap(), [[Some("4".to_string())]]);
+}
+
+/// Where the rows of the warehouse lie.
+fn data_files(bench: &Bench) -> Vec<PathBuf> {
+    let files = |shard: PathBuf| fs::read_dir(shard).unwrap().map(|file| file.unwrap().path());
+    let shards = fs::read_dir(bench.dir.path().join("warehouse/data")).unwrap();
+    shards.flat_map(|shard| files(shard.unwrap().path())).collect()
+}
+
+#[tokio::test]
+async fn a_data_file_that_is_gone_or_damaged_is_named_with_its_table_and_what_helps() {
+    for model in ["DUPLICATE", "PRIMARY"] {
+        let mut bench = Bench::new().await;
+        bench
+            .run(&format!(
+                "CREATE TABLE t (k INT NOT NULL, v INT) {model} KEY(k)
+                   PARTITION BY RANGE(k) (PARTITION p1 VALUES LESS THAN ('10')) DISTRIBUTED BY HASH(k) BUCKETS 1;
+                 INSERT INTO t VALUES (1, 1); INSERT INTO t VALUES (2, 2)"
+            ))
+            .await;
+        let files = data_files(&bench);
+        assert_eq!(files.len(), 2, "{files:?}");
+        let name = files[0].file_name().unwrap().to_str().unwrap();
+        let bytes = fs::read(&files[0]).unwrap();
+        let len = bytes.len();
+        fs::remove_file(&files[0]).unwrap();
+        let shorter = format!("is damaged: it has {} bytes, {len} were recorded", len - 1);
+        for (damaged, what) in [
+            (None, "is missing"),
+            (Some(&bytes[..len - 1]), shorter.as_str()),
+            (Some(vec![0; len].as_slice()), "is damaged"),
+        ] {
+            if let Some(damaged) = damaged {
+                fs::write(&files[0], damaged).unwrap();
+            }
+            for sql in [
+                "SELECT * FROM t",
+                "SELECT v, count(*) FROM t GROUP BY v ORDER BY v",
+                "SELECT a.v FROM t a JOIN t b ON a.k = b.v",
+                "DELETE FROM t WHERE v = 1",
+                "CREATE TABLE u AS SELECT v FROM t",
+            ] {
+                let expected = format!(
+                    "table t: the data file {name} of partition p1 {what}; restoring the partition from a snapshot \
+                     repairs it"
+                );
+                assert_eq!(bench.error(sql).await.message, expected, "{model}: {sql}");
+            }
+        }
+        let statement = rockhold_sql::parse_one("SELECT * FROM t").unwrap();
+        let Ok(Outcome::Rows(rows)) = bench.session.execute(&statement).await else { panic!("no rows") };
+        let error = rows.collect().await.unwrap_err();
+        assert_eq!(error.kind(), ErrorKind::Corrupt, "{error:?}");
+        assert!(error.source().unwrap().to_string().contains("Parquet"), "{error:?}");
+    }
 }
