@@ -43,7 +43,7 @@ pub(crate) fn read(request: &OpenRepository) -> Result<(S3Config, Vec<String>)> 
     let dialect =
         Dialect::s3("Tencent Cloud COS", NAMES).forbids_overwrite_by("x-cos-forbid-overwrite", "true");
     let mut config = S3Config::new(location, given.keys(&NAMES)?, dialect);
-    config.region = given.text(REGION)?.or_else(|| region(&endpoint));
+    config.region = given.region(REGION)?.or_else(|| region(&endpoint));
     config.path_style = Some(endpoint.is_address());
     config.endpoint = Some(endpoint);
     config.ca_file = given.text(CA_FILE)?.map(PathBuf::from);
@@ -116,6 +116,11 @@ mod tests {
         );
         let line = refused(&[endpoint, ("fs.cosn.userinfo.secretID", "k")]);
         assert!(line.contains("fs.cosn.userinfo.secretId"), "{line}");
+        let keys = [("fs.cosn.userinfo.secretId", "k"), ("fs.cosn.userinfo.secretKey", "s")];
+        let line = refused(&[endpoint, keys[0], keys[1], (REGION, "ap guangzhou")]);
+        assert!(line.starts_with("the property fs.cosn.bucket.region is not"), "{line}");
+        let line = refused(&[endpoint, keys[0], ("fs.cosn.userinfo.secretKey", "a\nb")]);
+        assert!(line.contains("fs.cosn.userinfo.secretKey contains a control character"), "{line}");
     }
 
     #[test]

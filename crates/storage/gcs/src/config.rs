@@ -1,6 +1,6 @@
 //! Where a repository lies, who opens it, and how it is driven.
 
-use crate::location::Location;
+use crate::location::{Location, shown};
 use rockhold_core::{Error, Result, Secret};
 use serde::Deserialize;
 use std::time::Duration;
@@ -167,7 +167,7 @@ pub(crate) fn address(text: &str, property: &'static str) -> Result<String> {
     let text = text.trim().trim_end_matches('/');
     let refuse = || {
         let message = "not an address; write `https://host`, `http://host:port` or `host`";
-        Err(Error::invalid(message).at(property).with("value", text.escape_debug()))
+        Err(Error::invalid(message).at(property).with("value", shown(text)))
     };
     let (scheme, host) = text.split_once("://").unwrap_or(("https", text));
     if !(scheme.eq_ignore_ascii_case("https") || scheme.eq_ignore_ascii_case("http")) {
@@ -197,6 +197,8 @@ mod tests {
             let line = address(bad).unwrap_err().to_string();
             assert!(line.starts_with("gcp.gcs.endpoint: not an address"), "{line}");
         }
+        let line = address("https://user:hunter2@host").unwrap_err().to_string();
+        assert!(line.contains("https://***@host") && !line.contains("hunter2"), "{line}");
     }
 
     #[test]

@@ -152,7 +152,7 @@ impl Asked<'_> {
                     format!("{} does not answer as Cloud Storage does; check gcp.gcs.endpoint", self.service);
                 self.error(ErrorKind::NotFound, message)
             }
-            404 if answer.lacks_bucket() => {
+            404 if answer.lacks_bucket() || self.lists() => {
                 let message = format!("there is no bucket {bucket}; check the location or create the bucket");
                 self.error(ErrorKind::NotFound, message)
             }
@@ -175,6 +175,12 @@ impl Asked<'_> {
                 format!("the service refuses the request ({status} {message})"),
             ),
         }
+    }
+
+    /// Whether it is a listing, which nothing but a missing bucket makes fail as
+    /// not found.
+    fn lists(&self) -> bool {
+        self.permission == "storage.objects.list"
     }
 
     fn throttled(&self, answer: &Answer) -> Error {
@@ -346,18 +352,35 @@ pub(crate) async fn within<T>(
 mod tests {
     use super::*;
 
-    fn no_token(account: Account, is_transient: bool) -> Error {
-        let asked = Asked {
-            operation: "head",
+    fn asked(operation: &'static str, permission: &'static str, account: Account) -> Asked<'static> {
+        Asked {
+            operation,
             at: &"object",
-            bucket: "bucket",
+            bucket: "my-bucket",
             service: "https://storage.example",
             changes: false,
             mode: None,
-            permission: "storage.objects.get",
+            permission,
             account,
-        };
+        }
+    }
+
+    fn no_token(account: Account, is_transient: bool) -> Error {
+        let asked = asked("head", "storage.objects.get", account);
         asked.no_token(CredentialsError::from_msg(is_transient, "503 Service Unavailable"))
+    }
+
+    #[test]
+    fn what_a_listing_does_not_find_is_the_bucket() {
+        let body = br#"{"error": {"code": 404, "message": "Not Found", "errors": [{"reason": "notFound"}]}}"#;
+        let told = |operation, permission| {
+            let error = asked(operation, permission, Account::Known).refused(&Answer::new(404, None, body));
+            assert_eq!(error.kind(), ErrorKind::NotFound);
+            error.to_string()
+        };
+        let line = told("list", "storage.objects.list");
+        assert!(line.starts_with("list object: there is no bucket my-bucket"), "{line}");
+        assert_eq!(told("head", "storage.objects.get"), "head object: no such object");
     }
 
     #[test]

@@ -22,7 +22,7 @@ impl Location {
     /// # Errors
     /// `InvalidInput` saying what to write instead.
     pub(crate) fn parse(text: &str) -> Result<Self> {
-        let refuse = |message: String| Err(Error::invalid(message).at(text.escape_debug()));
+        let refuse = |message: String| Err(Error::invalid(message).at(shown(text)));
         let Some((scheme, rest)) = text.split_once("://") else {
             return refuse("a location in Google Cloud Storage is written `gs://bucket/path`".into());
         };
@@ -30,6 +30,9 @@ impl Location {
             return refuse(format!("`{scheme}` is not Google Cloud Storage; write `gs://bucket/path`"));
         }
         let (bucket, path) = rest.split_once('/').unwrap_or((rest, ""));
+        if bucket.contains('@') {
+            return refuse("credentials do not belong into a location; give them as properties".into());
+        }
         let is_letter = |b: u8| b.is_ascii_lowercase() || b.is_ascii_digit() || b"-_.".contains(&b);
         let is_end = |b: Option<&u8>| b.is_some_and(|b| b.is_ascii_lowercase() || b.is_ascii_digit());
         let letters = bucket.as_bytes();
@@ -115,6 +118,23 @@ impl Location {
     }
 }
 
+/// A location or an address for messages: without what somebody took for the
+/// place of a user and a password, or of a signature.
+pub(crate) fn shown(text: &str) -> String {
+    let begin = text.find("://").map_or(0, |at| at + 3);
+    let (scheme, rest) = text.split_at(begin);
+    let authority = rest.split('/').next().unwrap_or_default();
+    let rest = match rest.rsplit_once('@') {
+        // A password may contain slashes.
+        Some((_, behind)) if authority.contains(['@', ':']) => format!("***@{behind}"),
+        _ => rest.to_owned(),
+    };
+    let query = rest.find('?').filter(|at| rest[*at..].contains('='));
+    let rest = query.map_or(rest.as_str(), |at| &rest[..at]);
+    let hidden = if query.is_some() { "?***" } else { "" };
+    format!("{scheme}{rest}{hidden}").escape_debug().to_string()
+}
+
 /// The writer that staged an object, as the part of its name behind `below`
 /// that tells it. `None` for what was staged for the key of `below` itself.
 pub(crate) fn staged_by<'a>(name: &'a str, below: &str) -> Option<&'a str> {
@@ -151,6 +171,18 @@ mod tests {
         }
         for bad in ["gs://bucket/a/../b", "gs://bucket/a*", "gs://bucket/a\nb"] {
             assert!(Location::parse(bad).is_err(), "{bad}");
+        }
+    }
+
+    #[test]
+    fn what_may_be_a_password_or_a_signature_is_not_shown() {
+        for (location, beginning) in [
+            ("gs://user:hunter2@bucket/x", "gs://***@bucket/x: credentials do not belong"),
+            ("gs://user:hun/ter2@bucket/x", "gs://***@bucket/x: the name of a bucket"),
+            ("gs://bucket/x?X-Goog-Signature=hunter2", "gs://bucket/x?***: the path contains"),
+        ] {
+            let message = Location::parse(location).unwrap_err().to_string();
+            assert!(message.starts_with(beginning) && !message.contains("ter2"), "{message}");
         }
     }
 

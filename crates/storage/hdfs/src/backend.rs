@@ -2,6 +2,7 @@
 
 use crate::{
     HdfsConfig, deleter,
+    error::LOST,
     link::{Limits, Link, Session},
     lister::{self, Cursors},
     reader,
@@ -10,7 +11,7 @@ use crate::{
 };
 use async_trait::async_trait;
 use rockhold_core::{
-    Capabilities, CreateNew, CreateRequest, Error, ErrorKind, GetRequest, Key, ListPage, ListRequest,
+    Capabilities, CreateNew, CreateRequest, Effect, Error, ErrorKind, GetRequest, Key, ListPage, ListRequest,
     ObjectMeta, ObjectReader, ObjectWriter, PutRequest, Repository, RepositoryInfo, Result, WriteMode,
 };
 use std::{fmt, sync::Arc, time::Duration};
@@ -102,15 +103,31 @@ async fn look(link: Arc<Link>, create: bool) -> Result<()> {
     }
 }
 
-/// A cluster that wants Kerberos hangs up on others without a word.
+/// A cluster that wants Kerberos hangs up on others without a word, and so does
+/// what is no NameNode. Of several NameNodes the last one's answer is told.
 async fn explain(link: &Link, error: Error) -> Error {
-    let is_hangup = matches!(error.kind(), ErrorKind::Unavailable | ErrorKind::TimedOut);
-    if link.target.kerberos() || !is_hangup || !link.wants_kerberos().await {
+    if !matches!(error.kind(), ErrorKind::Unavailable | ErrorKind::TimedOut) {
         return error;
     }
-    let message = "the NameNode wants Kerberos; set \"hadoop.security.authentication\" = \"kerberos\" with a \
-                   principal and a keytab or ticket cache";
-    Error::new(ErrorKind::Unauthenticated, message).during("open").at(link.target.url()).because(error)
+    if !link.target.kerberos() && link.wants_kerberos().await {
+        let message = "the NameNode wants Kerberos; set \"hadoop.security.authentication\" = \"kerberos\" with \
+                       a principal and a keytab or ticket cache";
+        return Error::new(ErrorKind::Unauthenticated, message)
+            .during("open")
+            .at(link.target.url())
+            .because(error);
+    }
+    let error = if error.message() == LOST && error.effect() == Effect::NotApplied {
+        let message = format!("{LOST}; is this the RPC port of a NameNode?");
+        let asked = Error::new(error.kind(), message).during("open").at(link.target.location());
+        asked.temporary(None).because(error)
+    } else {
+        error
+    };
+    match link.target.nameservice() {
+        Some((_, namenodes)) if error.context().is_empty() => error.with("NameNodes", namenodes.join(", ")),
+        _ => error,
+    }
 }
 
 fn check_mode(mode: &WriteMode, operation: &'static str, key: &Key) -> Result<()> {

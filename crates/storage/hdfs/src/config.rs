@@ -215,7 +215,7 @@ impl Location {
     /// # Errors
     /// `InvalidInput` saying what to write instead.
     pub(crate) fn parse(text: &str) -> Result<Self> {
-        let refuse = |message: &str| Err(Error::invalid(message.to_owned()).at(text));
+        let refuse = |message: &str| Err(Error::invalid(message.to_owned()).at(shown(text)));
         const FORM: &str =
             "a location on HDFS is written `hdfs://host:port/path` or `hdfs://nameservice/path`";
         let Some((scheme, rest)) = text.split_once("://") else { return refuse(FORM) };
@@ -248,9 +248,35 @@ impl Location {
     }
 }
 
+/// A location for messages: without what somebody took for the place of a user
+/// and a password.
+fn shown(text: &str) -> String {
+    let begin = text.find("://").map_or(0, |at| at + 3);
+    let (scheme, rest) = text.split_at(begin);
+    let authority = rest.split('/').next().unwrap_or_default();
+    let rest = match rest.rsplit_once('@') {
+        // A password may contain slashes.
+        Some((_, behind)) if authority.contains(['@', ':']) => format!("***@{behind}"),
+        _ => rest.to_owned(),
+    };
+    format!("{scheme}{rest}").escape_debug().to_string()
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn what_may_be_a_password_is_not_shown() {
+        for (location, beginning) in [
+            ("hdfs://bob:hunter2@nn/x", "hdfs://***@nn/x: a location on HDFS names no user"),
+            ("hdfs://bob:hun/ter2@nn/x", "hdfs://***@nn/x: after the host comes a port"),
+            ("bob:hunter2@nn/x", "***@nn/x: a location on HDFS is written"),
+        ] {
+            let message = Location::parse(location).unwrap_err().to_string();
+            assert!(message.starts_with(beginning) && !message.contains("ter2"), "{message}");
+        }
+    }
 
     #[test]
     fn a_location_is_taken_apart() {
@@ -264,7 +290,6 @@ mod tests {
             "/x",
             "s3://b/x",
             "hdfs:/x",
-            "hdfs://bob@nn/x",
             "hdfs://nn:0/x",
             "hdfs://nn:x/x",
             "hdfs://:8020/x",

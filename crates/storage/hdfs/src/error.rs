@@ -14,6 +14,9 @@ const CHANGE_OVER: Duration = Duration::from_secs(10);
 /// The longest text of a server that is shown.
 const SHOWN: usize = 300;
 
+/// What is told of a connection that was lost.
+pub(crate) const LOST: &str = "the connection was lost before the answer came";
+
 /// Maps an error of the client. `what` is the key, path or address concerned;
 /// `changes` says whether the call may have changed something when its reply
 /// is missing.
@@ -27,6 +30,22 @@ pub(crate) fn hdfs(error: HdfsError, operation: &'static str, what: impl Display
         mapped = mapped.maybe_applied();
     }
     mapped.because(Cut(shorten(&error.to_string())))
+}
+
+/// Whether a NameNode said that it is in standby state.
+pub(crate) fn is_standby(error: &HdfsError) -> bool {
+    matches!(error, HdfsError::RPCError(class, _) if simple_name(class) == "StandbyException")
+}
+
+/// The client has asked all NameNodes of a nameservice, the last of which is in
+/// standby state.
+pub(crate) fn none_active(operation: &'static str, what: impl Display, nameservice: &str) -> Error {
+    let message = format!(
+        "none of the NameNodes of {nameservice} is active; see `hdfs haadmin -getAllServiceState`, and start \
+         or activate one"
+    );
+    let error = Error::new(ErrorKind::Unavailable, message).during(operation).at(what);
+    error.temporary(Some(CHANGE_OVER))
 }
 
 /// No answer came in time.
@@ -177,7 +196,7 @@ impl Told {
                 Self::new(kind, "the host cannot be reached; check host name and network").until_change_over()
             }
             Io::ConnectionAborted | Io::ConnectionReset | Io::UnexpectedEof | Io::BrokenPipe => {
-                Self::new(kind, "the connection was lost before the answer came").unanswered()
+                Self::new(kind, LOST).unanswered()
             }
             Io::TimedOut => Self::new(ErrorKind::TimedOut, "no answer came in time").unanswered(),
             // A name that does not resolve has no kind of its own.
@@ -194,11 +213,18 @@ impl Told {
             Unavailable,
         };
         let line = shorten(text);
-        match class.rsplit('.').next().unwrap_or(class) {
+        match simple_name(class) {
             "FileNotFoundException" => missing(),
             // Said of a file that would take the place of a directory.
             "IOException" if line.contains("must both be directories") => {
                 Self::new(AlreadyExists, "a directory with this name exists")
+            }
+            // Said of the settings that a file is created with.
+            "IOException" if line.contains("Specified block size") => {
+                Self::new(InvalidInput, format!("{line}; correct dfs.blocksize"))
+            }
+            "IOException" if line.contains("Requested replication factor") => {
+                Self::new(InvalidInput, format!("{line}; correct dfs.replication"))
             }
             "FileAlreadyExistsException" => Self::new(AlreadyExists, "an object with this key exists"),
             "StandbyException" => Self::new(
@@ -250,6 +276,11 @@ impl Told {
             short => Self::new(Unavailable, format!("HDFS says {short}: {line}")).temporary(),
         }
     }
+}
+
+/// The name of an exception without those of packages and classes around it.
+fn simple_name(class: &str) -> &str {
+    class.rsplit(['.', '$']).next().unwrap_or(class)
 }
 
 /// Of the two exceptions that the client takes for one, whether it was
@@ -318,6 +349,41 @@ mod tests {
             HdfsError::RPCError("java.io.FileNotFoundException".into(), "File does not exist: /x".into()),
         ] {
             assert_eq!(hdfs(error, "get", "x", false).kind(), ErrorKind::NotFound);
+        }
+    }
+
+    #[test]
+    fn what_no_repetition_changes_is_permanent() {
+        for (class, text, kind, words) in [
+            (
+                "org.apache.hadoop.hdfs.protocol.FSLimitException$PathComponentTooLongException",
+                "The maximum path component name limit of x in directory /y is exceeded",
+                ErrorKind::InvalidInput,
+                "HDFS refuses the path",
+            ),
+            (
+                "java.io.IOException",
+                "Specified block size is less than configured minimum value \
+                 (dfs.namenode.fs-limits.min-block-size): 512 < 1048576",
+                ErrorKind::InvalidInput,
+                "correct dfs.blocksize",
+            ),
+            (
+                "java.io.IOException",
+                "Requested replication factor of 999 exceeds maximum of 512 for /x",
+                ErrorKind::InvalidInput,
+                "correct dfs.replication",
+            ),
+            (
+                "org.apache.hadoop.security.token.SecretManager$InvalidToken",
+                "token can't be found in cache",
+                ErrorKind::Unauthenticated,
+                "refused the credentials",
+            ),
+        ] {
+            let error = rpc(class, text);
+            assert!(error.kind() == kind && !error.is_temporary(), "{error:?}");
+            assert!(error.to_string().contains(words), "{error}");
         }
     }
 

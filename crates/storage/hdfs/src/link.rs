@@ -6,7 +6,7 @@
 
 use crate::{
     downgrade::{Answers, Known},
-    error::{hdfs, silent},
+    error::{hdfs, is_standby, none_active, silent},
     handshake::{self, Offer},
     removal::Removals,
     target::Target,
@@ -360,6 +360,11 @@ impl Session {
             // The client would connect again by itself, without our check.
             self.link.distrust(self.generation, false);
         }
+        if is_standby(&error)
+            && let Some((name, namenodes)) = self.link.target.nameservice()
+        {
+            return Err(none_active(operation, what, name).with("NameNodes", namenodes.join(", ")));
+        }
         Err(hdfs(error, operation, what, changes))
     }
 }
@@ -424,6 +429,28 @@ pub(crate) mod tests {
         // Late news of the old one does not concern the new one.
         link.distrust(session.generation, true);
         assert!(link.current().client.is_some());
+    }
+
+    #[tokio::test]
+    async fn one_in_standby_means_that_none_of_its_nameservice_is_active() {
+        let standby = || HdfsError::RPCError("org.apache.hadoop.ipc.StandbyException".into(), "no".into());
+        let pair = HdfsConfig::new("hdfs://ns1/x")
+            .set("dfs.nameservices", "ns1")
+            .set("dfs.ha.namenodes.ns1", "nn1,nn2")
+            .set("dfs.namenode.rpc-address.ns1.nn1", "127.0.0.1:1")
+            .set("dfs.namenode.rpc-address.ns1.nn2", "127.0.0.1:2");
+        for (config, words) in [
+            (pair, ["none of the NameNodes of ns1 is active", "(NameNodes 127.0.0.1:1, 127.0.0.1:2)"]),
+            (HdfsConfig::new("hdfs://127.0.0.1:1/x"), ["is in standby state", "name the active one"]),
+        ] {
+            let session = to(config, Duration::from_secs(1)).session().await.unwrap();
+            let call = async { Err::<(), HdfsError>(standby()) };
+            let error = session.change("delete", "a", call).await.unwrap_err();
+            assert!(error.kind() == ErrorKind::Unavailable && error.is_temporary(), "{error:?}");
+            assert_eq!(error.effect(), rockhold_core::Effect::NotApplied);
+            let text = error.to_string();
+            assert!(words.iter().all(|word| text.contains(word)), "{text}");
+        }
     }
 
     /// A call that needs no NameNode.

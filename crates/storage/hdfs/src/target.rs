@@ -127,6 +127,13 @@ impl Target {
         addresses
     }
 
+    /// The nameservice that is connected to, where it is one, and the addresses
+    /// of its NameNodes.
+    pub(crate) fn nameservice(&self) -> Option<(&str, Vec<String>)> {
+        let name = self.url.strip_prefix("hdfs://").filter(|authority| !authority.contains(':'))?;
+        Some((name, self.namenodes()))
+    }
+
     /// Makes a client; may block. `turn` says with which NameNode of a
     /// nameservice it begins, so that one that hangs is not asked first again.
     ///
@@ -256,6 +263,14 @@ fn url(location: &Location, sites: &Sites) -> Result<String> {
             let message = format!("the mount table {authority} is not known; set {table}.<path>");
             return Err(Error::invalid(message));
         }
+        // The client does not begin without one, though every path had a link.
+        if sites.get(&format!("{table}Fallback")).is_none() {
+            let message = format!(
+                "{table}Fallback is missing; name the cluster of all paths that have no link, such as \
+                 hdfs://host:port/"
+            );
+            return Err(Error::invalid(message));
+        }
         return Ok(format!("viewfs://{authority}"));
     }
     if authority.contains(':') {
@@ -270,12 +285,21 @@ fn url(location: &Location, sites: &Sites) -> Result<String> {
         return Ok(format!("hdfs://{authority}:{DEFAULT_PORT}"));
     }
     for id in ids {
-        if sites.address(&authority, id).is_none_or(|address| !address.contains(':')) {
+        if !sites.address(&authority, id).is_some_and(is_host_and_port) {
             let message = format!("dfs.namenode.rpc-address.{authority}.{id} is missing, or not host:port");
             return Err(Error::invalid(message));
         }
     }
     Ok(format!("hdfs://{authority}"))
+}
+
+fn is_host_and_port(text: &str) -> bool {
+    text.rsplit_once(':').is_some_and(|(host, port)| {
+        !host.is_empty()
+            && !host.contains(['/', '@', ','])
+            && !host.contains(char::is_whitespace)
+            && port.parse::<u16>().is_ok_and(|port| port > 0)
+    })
 }
 
 #[cfg(test)]
@@ -308,8 +332,13 @@ mod tests {
         let by_default =
             HdfsConfig { location: "hdfs:///x".into(), ..pair.clone() }.set("fs.defaultFS", "hdfs://ns1");
         assert_eq!(target(by_default).unwrap().location(), "hdfs://ns1/x");
-        let text = refused(pair.set("dfs.namenode.rpc-address.ns1.nn2", ""));
-        assert!(text.contains("dfs.namenode.rpc-address.ns1.nn2 is missing"), "{text}");
+        for bad in ["", "b", "http://b/", "http://b:8020", "b:0", "b:", ":8020", "b c:8020", "u:p@b:8020"] {
+            let text = refused(pair.clone().set("dfs.namenode.rpc-address.ns1.nn2", bad));
+            assert!(
+                text.ends_with("dfs.namenode.rpc-address.ns1.nn2 is missing, or not host:port"),
+                "{text}"
+            );
+        }
         let text = refused(HdfsConfig::new("hdfs://ns1/x").set("dfs.nameservices", "ns0,ns1"));
         assert!(text.contains("dfs.ha.namenodes.ns1 is missing"), "{text}");
     }
@@ -317,7 +346,10 @@ mod tests {
     #[test]
     fn what_is_missing_is_named() {
         assert!(refused(HdfsConfig::new("hdfs:///x")).contains("fs.defaultFS"));
-        assert!(refused(HdfsConfig::new("viewfs://t/x")).contains("fs.viewfs.mounttable.t.link"));
+        let viewfs = HdfsConfig::new("viewfs://t/x");
+        assert!(refused(viewfs.clone()).contains("fs.viewfs.mounttable.t.link"));
+        let text = refused(viewfs.set("fs.viewfs.mounttable.t.link./x", "hdfs://a:1/data"));
+        assert!(text.contains("fs.viewfs.mounttable.t.linkFallback is missing"), "{text}");
         let kerberos = |given| HdfsConfig::new("hdfs://nn/x").login(Login::Kerberos(given));
         let keytab = Kerberos { keytab: Some("/x".into()), ..Kerberos::new() };
         assert!(refused(kerberos(keytab)).contains("kerberos_principal: needed"));

@@ -1,7 +1,11 @@
 //! Who asks: keys, the machine's role, an assumed role, a token of the
 //! surroundings, or whatever the AWS SDK finds.
 
-use crate::{S3Config, transport};
+use crate::{
+    S3Config,
+    properties::{STS_ENDPOINT, STS_REGION},
+    transport,
+};
 use aws_config::{
     default_provider::credentials::DefaultCredentialsChain, imds, provider_config::ProviderConfig,
     sts::AssumeRoleProvider,
@@ -67,6 +71,16 @@ pub struct Sts {
     pub endpoint: Option<String>,
     /// The region; `None` for the bucket's.
     pub region: Option<String>,
+}
+
+impl Sts {
+    /// Where it is, for messages. `region` is the bucket's.
+    fn shown(&self, region: &str) -> String {
+        match &self.endpoint {
+            Some(endpoint) => format!("STS at {endpoint}"),
+            None => format!("Amazon's STS ({})", self.region.as_deref().unwrap_or(region)),
+        }
+    }
 }
 
 /// What the SDK needs to talk to the services that give credentials.
@@ -194,38 +208,46 @@ impl ProvideCredentials for WebIdentity {
 pub(crate) fn refused(config: &S3Config, error: Option<&(dyn StdError + 'static)>) -> (String, bool) {
     let said = answer_of_sts(error);
     let reason = match &said {
-        Some((code, message)) if message.is_empty() => code.clone(),
-        Some((code, message)) => format!("{code}, {message}"),
+        Some((code, message)) => {
+            let words = [code.as_str(), message.as_str()];
+            words.into_iter().filter(|word| !word.is_empty()).collect::<Vec<_>>().join(", ")
+        }
         None => error.map(transport::chain).and_then(|causes| causes.last().cloned()).unwrap_or_default(),
     };
     // An answer is an answer; silence may pass.
     let passing =
         said.as_ref().is_none_or(|(code, _)| code.starts_with("Throttl") || code.contains("Internal"));
     let told = transport::find::<CredentialsError>(error);
-    let passing = passing
-        && matches!(told, Some(CredentialsError::ProviderTimedOut(_) | CredentialsError::ProviderError(_)));
+    let failed =
+        matches!(told, Some(CredentialsError::ProviderTimedOut(_) | CredentialsError::ProviderError(_)));
+    let passing = passing && failed;
+    // It is not asked where there are no credentials to ask it with.
+    let is_asked = told.is_some_and(|told| transport::find::<CredentialsError>(told.source()).is_none());
+    let is_silent = failed && is_asked && said.is_none();
+    let because = if reason.is_empty() { String::new() } else { format!(": {reason}") };
     let names = &config.dialect.names;
     let keys = || format!("{} and {}", names.access_key, names.secret_key);
     let message = match &config.credentials {
+        Credentials::Role { sts, .. } | Credentials::WebIdentity(sts) if is_silent => format!(
+            "{} cannot be reached ({reason}); correct {STS_ENDPOINT} or {STS_REGION}",
+            sts.shown(config.signing_region())
+        ),
         Credentials::Role { arn, .. } => format!(
-            "the role {arn} is not given to these credentials: {reason}; correct its name, its trust policy, the \
+            "the role {arn} is not given to these credentials{because}; correct its name, its trust policy, the \
              external id, or {}",
             keys()
         ),
         Credentials::InstanceProfile { .. } => format!(
-            "the metadata service gives no credentials: {reason}; attach a role to this machine, or give {}",
+            "the metadata service gives no credentials{because}; attach a role to this machine, or give {}",
             keys()
         ),
         Credentials::WebIdentity(_) => format!(
-            "the token of this workload is not exchanged for credentials: {reason}; check \
+            "the token of this workload is not exchanged for credentials{because}; check \
              AWS_WEB_IDENTITY_TOKEN_FILE and AWS_ROLE_ARN, or give {}",
             keys()
         ),
         Credentials::DefaultChain { .. } | Credentials::Keys { .. } => {
-            format!(
-                "no credentials were found in environment, profile or metadata: {reason}; give {}",
-                keys()
-            )
+            format!("no credentials were found in environment, profile or metadata{because}; give {}", keys())
         }
     };
     (message, passing)

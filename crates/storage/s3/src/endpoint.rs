@@ -1,5 +1,6 @@
 //! The server behind a repository.
 
+use crate::location::shown;
 use rockhold_core::{Error, Result};
 use std::{fmt, net::IpAddr};
 
@@ -22,7 +23,7 @@ impl Endpoint {
     pub fn parse(text: &str) -> Result<Self> {
         let trimmed = text.trim();
         let refuse = |message: &str| {
-            Err(Error::invalid(format!("`{}` is not an endpoint: {message}", trimmed.escape_debug())))
+            Err(Error::invalid(format!("`{}` is not an endpoint: {message}", shown(trimmed))))
         };
         let (tls, scheme_given, rest) = match trimmed.split_once("://") {
             None => (true, false, trimmed),
@@ -171,6 +172,16 @@ mod tests {
         {
             let message = Endpoint::parse(bad).unwrap_err().to_string();
             assert!(message.contains("is not an endpoint"), "{message}");
+        }
+    }
+
+    #[test]
+    fn a_password_in_an_endpoint_is_not_shown() {
+        for bad in
+            ["http://user:hunter2@host", "user:hunter2@host:9000", "user:hun/ter2@host", "host?key=hunter2"]
+        {
+            let message = Endpoint::parse(bad).unwrap_err().to_string();
+            assert!(message.contains("***") && !message.contains("ter2"), "{message}");
         }
     }
 

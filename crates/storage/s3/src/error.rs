@@ -65,6 +65,12 @@ impl<'a> Call<'a> {
         let vendor = self.config.dialect.vendor;
         let bucket = self.config.location.bucket();
         let said = || answer.said();
+        if self.is_no_s3(answer) {
+            let server = transport::server(self.config);
+            let message =
+                format!("{server} does not answer as an S3 server does; correct {}", names.endpoint);
+            return (K::InvalidInput, message, NO);
+        }
         match (answer.code.as_str(), answer.status) {
             ("NoSuchBucket", _) => (
                 K::NotFound,
@@ -222,6 +228,15 @@ impl<'a> Call<'a> {
         }
     }
 
+    /// Whether no S3 server answers like this. One that lacks a bucket says so by
+    /// a code; only of an object that HEAD asks for it says nothing.
+    fn is_no_s3(&self, answer: &Answer) -> bool {
+        // The SDK's own code for an answer without a body.
+        let has_code = !matches!(answer.code.as_str(), "" | "NotFound");
+        let lists = self.action == "s3:ListBucket";
+        (lists && answer.status == 404 && !has_code) || (answer.is_foreign && !self.mutates)
+    }
+
     fn is_plain(&self) -> bool {
         self.config.endpoint.as_ref().is_some_and(|endpoint| !endpoint.uses_tls())
     }
@@ -272,6 +287,8 @@ pub(crate) struct Answer {
     date: Option<String>,
     request_id: Option<String>,
     retry_after: Option<Duration>,
+    /// Whether it is a success in another language than S3's.
+    is_foreign: bool,
     /// The beginning of an answer that is no XML.
     text: String,
 }
@@ -295,9 +312,12 @@ impl Answer {
         let header = |name: &str| raw.headers().get(name).map(one_line);
         let body = raw.body().bytes().map(String::from_utf8_lossy).unwrap_or_default();
         let is_xml = body.trim_start().starts_with('<');
+        let is_page = is_xml && body.to_ascii_lowercase().contains("<html");
+        let code = meta.and_then(|meta| meta.code()).map(one_line).unwrap_or_default();
         Some(Self {
             status,
-            code: meta.and_then(|meta| meta.code()).map(one_line).unwrap_or_default(),
+            is_foreign: raw.status().is_success() && code.is_empty() && (is_page || !is_xml),
+            code,
             message: meta.and_then(|meta| meta.message()).map(one_line).unwrap_or_default(),
             region: header("x-amz-bucket-region").or_else(|| element(&body, "Region").map(one_line)),
             date: header("date"),
@@ -318,6 +338,7 @@ impl Answer {
             date: None,
             request_id: None,
             retry_after: None,
+            is_foreign: false,
             text: String::new(),
         }
     }

@@ -2,7 +2,7 @@
 
 use crate::{
     Credentials, Dialect, Endpoint, Location, Names, Network, S3Config, S3Repository, Sts,
-    properties::{CA_FILE, Given, IMDS_ENDPOINT, Property},
+    properties::{CA_FILE, Given, IMDS_ENDPOINT, Property, STS_ENDPOINT, STS_REGION},
 };
 use async_trait::async_trait;
 use rockhold_core::{Error, OpenRepository, OpenedRepository, RepositoryFactory, Result};
@@ -14,8 +14,6 @@ const SESSION_TOKEN: &str = "aws.s3.session_token";
 const INSTANCE_PROFILE: &str = "aws.s3.use_instance_profile";
 const ROLE: &str = "aws.s3.iam_role_arn";
 const EXTERNAL_ID: &str = "aws.s3.external_id";
-const STS_REGION: &str = "aws.s3.sts.region";
-const STS_ENDPOINT: &str = "aws.s3.sts.endpoint";
 const DEFAULT_CHAIN: &str = "aws.s3.use_aws_sdk_default_behavior";
 const WEB_IDENTITY: &str = "aws.s3.use_web_identity_token_file";
 const REGION: &str = "aws.s3.region";
@@ -104,7 +102,7 @@ impl S3Factory {
         let mut config = S3Config::new(location, credentials, dialect);
         let by_host = endpoint.as_ref().and_then(Endpoint::amazon_region).map(str::to_owned);
         let google = endpoint.as_ref().is_some_and(Endpoint::is_google).then(|| "auto".to_owned());
-        config.region = given.text(REGION)?.or(by_host).or(google);
+        config.region = given.region(REGION)?.or(by_host).or(google);
         config.endpoint = endpoint;
         config.path_style = path_style.filter(|on| *on);
         config.ca_file = given.text(CA_FILE)?.map(PathBuf::from);
@@ -144,7 +142,7 @@ fn credentials(given: &mut Given<'_>) -> Result<Credentials> {
     let imds_endpoint = given.endpoint(IMDS_ENDPOINT)?.map(|endpoint| endpoint.url());
     let sts = Sts {
         endpoint: given.endpoint(STS_ENDPOINT)?.map(|endpoint| endpoint.url()),
-        region: given.text(STS_REGION)?,
+        region: given.region(STS_REGION)?,
     };
     let has_keys = given.has(ACCESS_KEY)? || given.has(SECRET_KEY)?;
     let role = given.text(ROLE)?;
@@ -184,9 +182,11 @@ fn credentials(given: &mut Given<'_>) -> Result<Credentials> {
 /// rules would do when a repository is created.
 ///
 /// # Errors
-/// As [`S3Repository::open`].
+/// As [`S3Repository::open`], with the warnings: what has no effect may be what
+/// was relied upon.
 pub async fn open(config: S3Config, create: bool, mut warnings: Vec<String>) -> Result<OpenedRepository> {
-    let repository = S3Repository::open(config).await?;
+    let remarked = |error: Error| warnings.iter().fold(error, |error, warning| error.with("remark", warning));
+    let repository = S3Repository::open(config).await.map_err(remarked)?;
     if create {
         warnings.extend(repository.lifecycle_warnings().await);
     }
@@ -285,6 +285,18 @@ mod tests {
         }
         let line = config("s3://bucket", &KEYS[..1]).unwrap_err().to_string();
         assert!(line.contains(SECRET_KEY), "{line}");
+    }
+
+    #[test]
+    fn what_cannot_be_a_region_is_named_and_not_shown() {
+        for name in [REGION, STS_REGION, "fs.s3a.endpoint.region"] {
+            for bad in ["us east", "中国", "../evil.com/", "us-east-1.evil.com"] {
+                let line = config("s3://bucket", &[KEYS[0], KEYS[1], (name, bad)]).unwrap_err().to_string();
+                let beginning = format!("the property {name} is not the name of a region");
+                assert!(line.starts_with(&beginning) && !line.contains(bad), "{line}");
+            }
+        }
+        assert_eq!(with(&[(REGION, "My_Region-1")]).0.region.as_deref(), Some("My_Region-1"));
     }
 
     #[test]

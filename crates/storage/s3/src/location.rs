@@ -18,10 +18,13 @@ impl Location {
     /// # Errors
     /// `InvalidInput` saying what to write instead.
     pub fn parse(text: &str) -> Result<Self> {
-        let refuse = |message: &str| Err(Error::invalid(message.to_owned()).at(text.escape_debug()));
+        let refuse = |message: &str| Err(Error::invalid(message.to_owned()).at(shown(text)));
         let Some((scheme, rest)) = text.split_once("://") else {
             return refuse("a location in a bucket is written `scheme://bucket/path`");
         };
+        if rest.split_once('?').is_some_and(|(_, query)| query.contains('=')) {
+            return refuse("a location has no query; give options as properties");
+        }
         let (bucket, path) = rest.split_once('/').unwrap_or((rest, ""));
         if bucket.is_empty() {
             return refuse("after `://` comes the name of a bucket");
@@ -109,9 +112,43 @@ impl fmt::Display for Location {
     }
 }
 
+/// A location or an endpoint for messages: without what somebody took for the
+/// place of a user and a password, or of a signature.
+pub(crate) fn shown(text: &str) -> String {
+    let begin = text.find("://").map_or(0, |at| at + 3);
+    let (scheme, rest) = text.split_at(begin);
+    let authority = rest.split('/').next().unwrap_or_default();
+    let rest = match rest.rsplit_once('@') {
+        // A password may contain slashes.
+        Some((_, behind)) if authority.contains(['@', ':']) => format!("***@{behind}"),
+        _ => rest.to_owned(),
+    };
+    let query = rest.find('?').filter(|at| rest[*at..].contains('='));
+    let rest = query.map_or(rest.as_str(), |at| &rest[..at]);
+    let hidden = if query.is_some() { "?***" } else { "" };
+    format!("{scheme}{rest}{hidden}").escape_debug().to_string()
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn what_may_be_a_password_or_a_signature_is_not_shown() {
+        for (location, beginning) in [
+            ("s3a://AKIA:hunter2@bucket/x", "s3a://***@bucket/x: credentials do not belong"),
+            ("s3a://AKIA:hunter/2@bucket/x", "s3a://***@bucket/x: after `://` comes"),
+            ("AKIA:hunter2@bucket/x", "***@bucket/x: a location in a bucket"),
+            ("s3a://b/x?X-Amz-Security-Token=hunter2", "s3a://b/x?***: a location has no query"),
+            ("s3a://b?X-Amz-Security-Token=hunter2/@", "s3a://b?***: a location has no query"),
+        ] {
+            let message = Location::parse(location).unwrap_err().to_string();
+            assert!(message.starts_with(beginning) && !message.contains("hunter"), "{message}");
+        }
+        let message = Location::parse("s3://b/x@y/..").unwrap_err().to_string();
+        assert!(message.starts_with("s3://b/x@y/..: the path"), "{message}");
+        assert!(Location::parse("s3://b/what?").is_ok());
+    }
 
     #[test]
     fn a_location_names_bucket_and_path() {

@@ -10,6 +10,12 @@ pub const CA_FILE: &str = "rockhold.tls.ca_file";
 /// The address of the instance metadata service, where it is not the usual one.
 pub const IMDS_ENDPOINT: &str = "rockhold.imds.endpoint";
 
+/// The address of the service that gives roles, where it is not Amazon's.
+pub(crate) const STS_ENDPOINT: &str = "aws.s3.sts.endpoint";
+
+/// The region of that service, where it is not the bucket's.
+pub(crate) const STS_REGION: &str = "aws.s3.sts.region";
+
 /// One property with all its spellings, the documented one first.
 #[derive(Clone, Copy, Debug)]
 pub struct Property {
@@ -78,7 +84,8 @@ impl<'a> Given<'a> {
     /// The value of a property under any of its spellings; empty text counts as not given.
     ///
     /// # Errors
-    /// `InvalidInput` when two spellings are given and differ.
+    /// `InvalidInput` when two spellings are given and differ, and for a
+    /// control character, which no request could carry.
     pub fn text(&self, name: &'static str) -> Result<Option<String>> {
         Ok(self.find(name)?.map(|(_, value)| value.trim().to_owned()))
     }
@@ -89,6 +96,23 @@ impl<'a> Given<'a> {
     /// As for [`Given::text`].
     pub fn secret(&self, name: &'static str) -> Result<Option<Secret>> {
         Ok(self.find(name)?.map(|(_, value)| Secret::new(value.trim())))
+    }
+
+    /// The name of a region.
+    ///
+    /// # Errors
+    /// As for [`Given::text`], and for what cannot be the name of one: it
+    /// becomes a part of host names and signatures.
+    pub fn region(&self, name: &'static str) -> Result<Option<String>> {
+        let Some((name, value)) = self.find(name)? else { return Ok(None) };
+        let region = value.trim();
+        if !region.bytes().all(|b| b.is_ascii_alphanumeric() || b"-_".contains(&b)) {
+            let message = format!(
+                "the property {name} is not the name of a region, which has letters, digits, `-` and `_` only"
+            );
+            return Err(Error::invalid(message));
+        }
+        Ok(Some(region.to_owned()))
     }
 
     /// A secret that must be given.
@@ -175,6 +199,12 @@ impl<'a> Given<'a> {
         let mut found: Option<(&'static str, &str)> = None;
         for spelling in spellings {
             let Some(value) = self.value(spelling).filter(|value| !value.trim().is_empty()) else { continue };
+            if value.trim().contains(char::is_control) {
+                let message = format!(
+                    "the property {spelling} contains a control character, such as a line end; take it out"
+                );
+                return Err(Error::invalid(message));
+            }
             match found {
                 Some((first, other)) if other.trim() != value.trim() => {
                     let message =
@@ -243,6 +273,25 @@ mod tests {
         let other = request(&[("aws.s3.access_key", "k"), ("fs.s3a.access.key", "l")]);
         let message = Given::check(&other, KNOWN).unwrap().text("aws.s3.access_key").unwrap_err().to_string();
         assert!(message.contains("fs.s3a.access.key"), "{message}");
+    }
+
+    #[test]
+    fn a_control_character_is_refused_without_the_value() {
+        for value in ["hunter\n2", "hunter\r2", "hunter\u{7f}2", "hunter2\0"] {
+            let request = request(&[("fs.s3a.access.key", value)]);
+            let given = Given::check(&request, KNOWN).unwrap();
+            for error in
+                [given.text("aws.s3.access_key").unwrap_err(), given.secret("aws.s3.access_key").unwrap_err()]
+            {
+                let message = error.to_string();
+                assert!(message.contains("the property fs.s3a.access.key contains a control"), "{message}");
+                assert!(!message.contains("hunter"), "{message}");
+            }
+        }
+        // What stands around a value is not part of it.
+        let request = request(&[("aws.s3.access_key", " the-key\n")]);
+        let text = Given::check(&request, KNOWN).unwrap().text("aws.s3.access_key").unwrap();
+        assert_eq!(text.as_deref(), Some("the-key"));
     }
 
     #[test]

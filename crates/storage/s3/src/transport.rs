@@ -27,6 +27,14 @@ where
     Lost { error: error.because(causes.join(": ")), sent }
 }
 
+/// The server, for messages.
+pub(crate) fn server(config: &S3Config) -> String {
+    match &config.endpoint {
+        Some(endpoint) => endpoint.to_string(),
+        None => format!("{} ({})", config.dialect.vendor, config.signing_region()),
+    }
+}
+
 fn explain<E, R>(
     config: &S3Config,
     error: &SdkError<E, R>,
@@ -38,10 +46,7 @@ where
 {
     use ErrorKind as K;
     let names = &config.dialect.names;
-    let server = match &config.endpoint {
-        Some(endpoint) => endpoint.to_string(),
-        None => format!("{} ({})", config.dialect.vendor, config.signing_region()),
-    };
+    let server = server(config);
     let source = StdError::source(error);
     if find::<CredentialsError>(source).is_some() {
         let (message, temporary) = crate::credentials::refused(config, source);
@@ -66,7 +71,13 @@ where
         }
     }
     if causes.iter().any(|cause| cause.contains("dns error") || cause.contains("DNS lookup")) {
-        let message = format!("the host of {server} is not known; correct {}", names.endpoint);
+        let message = match config.endpoint {
+            Some(_) => format!("the host of {server} is not known; correct {}", names.endpoint),
+            None => {
+                let region = names.region.unwrap_or(names.endpoint);
+                format!("the host of {server} is not known; check {region}, and this machine's DNS")
+            }
+        };
         return (K::Unavailable, message, true, false);
     }
     match error {

@@ -5,6 +5,7 @@ use rockhold_core::{ErrorKind, OpenRepository, RepositoryFactory};
 use rockhold_storage_hdfs::HdfsFactory;
 use rockhold_testkit::servers::{free_port, hdfs::safe_mode};
 use std::time::Instant;
+use tokio::io::AsyncReadExt;
 
 #[tokio::test]
 async fn a_refused_connection_is_told_at_once() {
@@ -109,6 +110,24 @@ async fn a_port_that_is_no_namenode_is_not_waited_for() {
     let text = line(&error);
     assert!(text.contains("did not answer") || text.contains("no answer within"), "{text}");
     silent.abort();
+}
+
+#[tokio::test]
+async fn a_port_that_hangs_up_may_be_another_one() {
+    let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let url = format!("hdfs://{}", listener.local_addr().unwrap());
+    // Does not understand the first words, as a web server would not.
+    let other = tokio::spawn(async move {
+        while let Ok((mut stream, _)) = listener.accept().await {
+            let _ = stream.read_exact(&mut [0; 7]).await;
+        }
+    });
+    let error = refused(impatient(fresh(&url))).await;
+    assert!(error.kind() == ErrorKind::Unavailable && error.is_temporary(), "{error:?}");
+    let text = line(&error);
+    assert!(text.starts_with(&format!("open {url}/")), "{text}");
+    assert!(text.ends_with("; is this the RPC port of a NameNode?"), "{text}");
+    other.abort();
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]

@@ -105,6 +105,47 @@ async fn a_machine_without_a_role_is_told_what_to_give() {
     assert!(line.contains("give aws.s3.access_key and aws.s3.secret_key"), "{line}");
 }
 
+/// A request with keys to where nobody listens.
+fn nowhere() -> OpenRepository {
+    let mut request = OpenRepository::new("s3://bucket/path");
+    property(&mut request, "aws.s3.endpoint", format!("http://127.0.0.1:{}", free_port()));
+    request.secrets.insert("aws.s3.access_key".into(), "k".into());
+    request.secrets.insert("aws.s3.secret_key".into(), "a-secret-of-the-test".into());
+    request
+}
+
+#[tokio::test]
+async fn keys_that_have_no_effect_are_told_when_the_machine_has_no_role() {
+    let mut request = nowhere();
+    property(&mut request, "aws.s3.use_instance_profile", "true");
+    property(&mut request, "rockhold.imds.endpoint", format!("http://127.0.0.1:{}", free_port()));
+    let error = refused(ErrorKind::Unauthenticated, S3Factory::default().open(request).await);
+    let line = error.to_string();
+    let remark = "(remark aws.s3.access_key and aws.s3.secret_key have no effect beside \
+                  aws.s3.use_instance_profile)";
+    assert!(line.contains("the metadata service gives no credentials") && line.ends_with(remark), "{line}");
+    assert!(!line.contains("a-secret-of-the-test"), "{line}");
+}
+
+#[tokio::test]
+async fn an_sts_that_cannot_be_reached_is_no_refused_role() {
+    let mut request = nowhere();
+    property(&mut request, "aws.s3.iam_role_arn", "arn:aws:iam::000000000000:role/any");
+    let sts = format!("http://127.0.0.1:{}", free_port());
+    property(&mut request, "aws.s3.sts.endpoint", &sts);
+    let error = refused(ErrorKind::Unauthenticated, S3Factory::default().open(request.clone()).await);
+    let line = error.to_string();
+    assert!(line.contains(&format!("STS at {sts} cannot be reached (")), "{line}");
+    assert!(line.contains("); correct aws.s3.sts.endpoint or aws.s3.sts.region"), "{line}");
+    assert!(!line.contains("is not given") && error.is_temporary(), "{error:?}");
+
+    // It is not asked by a machine without a role.
+    property(&mut request, "aws.s3.use_instance_profile", "true");
+    property(&mut request, "rockhold.imds.endpoint", format!("http://127.0.0.1:{}", free_port()));
+    let error = refused(ErrorKind::Unauthenticated, S3Factory::default().open(request).await);
+    assert!(!error.to_string().contains("cannot be reached"), "{error}");
+}
+
 /// The role as the user who may assume it, on Ceph: the user alone may not.
 #[tokio::test]
 async fn a_role_is_assumed() {

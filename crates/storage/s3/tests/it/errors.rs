@@ -6,17 +6,23 @@ use crate::{
     server::{ACCESS_KEY, EXPIRED_ACCESS_KEY, Quirks, Server},
 };
 use aws_smithy_async::time::{SharedTimeSource, TimeSource};
+use aws_smithy_runtime_api::client::dns::{DnsFuture, ResolveDns, ResolveDnsError, SharedDnsResolver};
 use rockhold_core::{
-    Effect, Error, ErrorKind, Key, OpenRepository, RepositoryFactory,
+    Effect, Error, ErrorKind, Key, OpenRepository, Repository, RepositoryFactory,
     format::{AccessMode, probe_access},
     read_object,
 };
-use rockhold_storage_s3::{Network, S3Factory};
+use rockhold_storage_s3::{Network, S3Factory, S3Repository};
 use rockhold_testkit::{
     must, refused,
     servers::{Service, free_port, own_minio, service},
 };
 use std::time::{Duration, Instant, SystemTime};
+use tokio::{
+    io::{AsyncReadExt, AsyncWriteExt},
+    net::TcpListener,
+    task::JoinHandle,
+};
 
 async fn open(request: OpenRepository) -> Result<rockhold_core::OpenedRepository, Error> {
     S3Factory::default().open(request).await
@@ -166,6 +172,84 @@ async fn an_unknown_host_names_the_endpoint() {
     }
     assert_eq!(error.kind(), ErrorKind::Unavailable, "{error:?}");
     tells(&error, &["the host of http://no-such-host.invalid:9000 is not known", "correct aws.s3.endpoint"]);
+}
+
+/// A resolver that knows no name.
+#[derive(Debug)]
+struct KnowsNobody;
+
+impl ResolveDns for KnowsNobody {
+    fn resolve_dns<'a>(&'a self, _: &'a str) -> DnsFuture<'a> {
+        DnsFuture::ready(Err(ResolveDnsError::new("nobody has this name")))
+    }
+}
+
+#[tokio::test]
+async fn an_unknown_host_of_amazon_names_the_region() {
+    let mut request = OpenRepository::new("s3://bucket/path");
+    for (name, value) in
+        [("aws.s3.region", "eu-west-9"), ("aws.s3.access_key", "k"), ("aws.s3.secret_key", "s")]
+    {
+        set(&mut request, name, value);
+    }
+    let mut network = Network::default();
+    network.resolver = Some(SharedDnsResolver::new(KnowsNobody));
+    let error = refused(ErrorKind::Unavailable, S3Factory::default().network(network).open(request).await);
+    tells(&error, &["the host of Amazon S3 (eu-west-9) is not known; check aws.s3.region"]);
+    assert!(!error.to_string().contains("aws.s3.endpoint"), "{error}");
+}
+
+/// A web server that answers everything alike, and its address.
+async fn web_server(status: &'static str, body: &'static str) -> (String, JoinHandle<()>) {
+    let listener = TcpListener::bind("127.0.0.1:0").await.expect("a free port");
+    let url = format!("http://{}", listener.local_addr().expect("an address"));
+    let len = body.len();
+    let answer = format!("HTTP/1.1 {status}\r\ncontent-length: {len}\r\nconnection: close\r\n\r\n{body}");
+    let task = tokio::spawn(async move {
+        while let Ok((mut socket, _)) = listener.accept().await {
+            let (mut head, mut buffer) = (Vec::new(), [0; 4096]);
+            while !head.windows(4).any(|end| end == b"\r\n\r\n") {
+                match socket.read(&mut buffer).await {
+                    Ok(len) if len > 0 => head.extend_from_slice(&buffer[..len]),
+                    _ => break,
+                }
+            }
+            // Whoever asked may be gone.
+            let _ = socket.write_all(answer.as_bytes()).await;
+        }
+    });
+    (url, task)
+}
+
+#[tokio::test]
+async fn what_is_no_s3_server_is_told_as_such() {
+    for (status, body) in [
+        ("404 Not Found", "<html><body>nothing here</body></html>"),
+        ("404 Not Found", "404 page not found"),
+        ("404 Not Found", ""),
+        ("200 OK", "<!DOCTYPE html><html><body>welcome</body></html>"),
+        ("200 OK", "{}"),
+        ("200 OK", ""),
+    ] {
+        let (url, task) = web_server(status, body).await;
+        let mut request = OpenRepository::new("s3://bucket/path");
+        for (name, value) in
+            [("aws.s3.endpoint", url.as_str()), ("aws.s3.access_key", "k"), ("aws.s3.secret_key", "s")]
+        {
+            set(&mut request, name, value);
+        }
+        let error = refused(ErrorKind::InvalidInput, open(request.clone()).await);
+        let line = format!("{url} does not answer as an S3 server does; correct aws.s3.endpoint");
+        tells(&error, &[line.as_str()]);
+        assert!(!error.is_temporary(), "{status}, {body}: {error:?}");
+        if (status, body) == ("404 Not Found", "") {
+            // This is how HEAD is answered everywhere.
+            let (config, _) = must(S3Factory::default().config(&request));
+            let repository = must(S3Repository::connect(config).await);
+            refused(ErrorKind::NotFound, repository.head(&must(Key::new("object"))).await);
+        }
+        task.abort();
+    }
 }
 
 /// A request with keys that may do only `actions`, by a session policy.

@@ -42,15 +42,15 @@ pub(crate) fn sync_dirs(faults: &Faults, root: &Path, dirs: impl IntoIterator<It
     Ok(())
 }
 
-/// Asks the kernel to begin writing the bytes of a file from `at` on to the
-/// disk, without waiting, so that the sync at the end finds little left to do.
-pub(crate) fn begin_writeback(file: &File, at: u64) {
+/// Asks the kernel to begin writing a file to the disk, without waiting, so
+/// that the sync at the end finds little left to do.
+pub(crate) fn begin_writeback(file: &File) {
     // What is dirty is written first, and so stays in the cache for now. Only
     // advice: what it says about errors, the sync says too.
     #[cfg(target_os = "linux")]
-    let _ = rustix::fs::fadvise(file, at, None, rustix::fs::Advice::DontNeed);
+    let _ = rustix::fs::fadvise(file, 0, None, rustix::fs::Advice::DontNeed);
     #[cfg(not(target_os = "linux"))]
-    let _ = (file, at);
+    let _ = file;
 }
 
 /// Makes everything on the file system of `root` durable.

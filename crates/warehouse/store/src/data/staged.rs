@@ -17,12 +17,6 @@ pub(crate) const WRITE_LEN: usize = 256 << 10;
 /// From this length on, the way to the disk begins when the file ends.
 const WRITEBACK_LEN: u64 = 1 << 20;
 
-/// So much of a longer file is on the way to the disk while the next is written.
-const WRITEBACK_STEP: u64 = 8 << 20;
-
-/// From this length on, pieces are hashed by a thread beside the one that writes.
-const HASHED_BESIDE: usize = 4 << 20;
-
 fn ended() -> io::Error {
     io::Error::other("the file has ended")
 }
@@ -42,16 +36,6 @@ fn write_all(file: &mut File, slices: &[&[u8]]) -> io::Result<()> {
     Ok(())
 }
 
-/// Sends a step of what was written since `begun` on its way to the disk, if
-/// there is one; gives how much has begun.
-fn begin_step(file: &File, begun: u64, len: u64) -> u64 {
-    if len.saturating_sub(begun) < WRITEBACK_STEP {
-        return begun;
-    }
-    begin_writeback(file, begun);
-    len
-}
-
 /// Writes a file in the staging directory of its owner and computes its digest.
 pub(crate) struct StagedWriter {
     file: Option<File>,
@@ -59,8 +43,6 @@ pub(crate) struct StagedWriter {
     name: String,
     hasher: Hasher,
     len: u64,
-    /// How much is on its way to the disk.
-    begun: u64,
 }
 
 impl StagedWriter {
@@ -79,7 +61,7 @@ impl StagedWriter {
             .create_new(true)
             .open(&path)
             .map_err(|e| Error::io(e, "write", path.display()))?;
-        Ok(Self { file: Some(file), path, name, hasher: Hasher::new(), len: 0, begun: 0 })
+        Ok(Self { file: Some(file), path, name, hasher: Hasher::new(), len: 0 })
     }
 
     pub(crate) fn path(&self) -> &std::path::Path {
@@ -88,23 +70,6 @@ impl StagedWriter {
 
     /// Appends pieces of any length, [`WRITE_LEN`] at a time.
     pub(crate) fn write_pieces(&mut self, pieces: &[Bytes]) -> io::Result<()> {
-        if pieces.iter().map(Bytes::len).sum::<usize>() < HASHED_BESIDE {
-            return self.append(pieces, true);
-        }
-        let mut hasher = std::mem::take(&mut self.hasher);
-        let (hashed, written) = std::thread::scope(|scope| {
-            let hashing = scope.spawn(|| {
-                pieces.iter().for_each(|piece| hasher.update(piece));
-                hasher
-            });
-            let written = self.append(pieces, false);
-            (hashing.join(), written)
-        });
-        self.hasher = hashed.map_err(|_| io::Error::other("the thread that hashes died"))?;
-        written
-    }
-
-    fn append(&mut self, pieces: &[Bytes], hash: bool) -> io::Result<()> {
         let file = self.file.as_mut().ok_or_else(ended)?;
         let slices: Vec<&[u8]> = pieces.iter().flat_map(|piece| piece.chunks(WRITE_LEN)).collect();
         let mut rest = slices.as_slice();
@@ -117,12 +82,9 @@ impl StagedWriter {
             let (now, later) = rest.split_at(rest.iter().take_while(fits).count());
             write_all(file, now)?;
             for slice in now {
-                if hash {
-                    self.hasher.update(slice);
-                }
+                self.hasher.update(slice);
                 self.len = self.len.saturating_add(slice.len() as u64);
             }
-            self.begun = begin_step(file, self.begun, self.len);
             rest = later;
         }
         Ok(())
@@ -134,7 +96,7 @@ impl StagedWriter {
             return Err(Error::internal("a file was ended twice").at(self.path.display()));
         };
         if self.len >= WRITEBACK_LEN {
-            begin_writeback(&file, self.begun);
+            begin_writeback(&file);
         }
         drop(file);
         Ok(FileInfo {
@@ -152,7 +114,6 @@ impl Write for StagedWriter {
         let n = file.write(bytes.get(..WRITE_LEN).unwrap_or(bytes))?;
         self.hasher.update(bytes.get(..n).unwrap_or_default());
         self.len = self.len.saturating_add(n as u64);
-        self.begun = begin_step(file, self.begun, self.len);
         Ok(n)
     }
 
