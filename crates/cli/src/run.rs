@@ -112,7 +112,10 @@ async fn run_sql(sql: &Sql, text: &str) -> u8 {
             }
         }
     };
-    rockhold.close().await;
+    tokio::select! {
+        () = rockhold.close() => {}
+        () = signals.next() => interrupted_again(),
+    }
     if code == exit::OK && ended.iter().any(|job| job.state != "FINISHED") {
         exit::JOB_CANCELLED
     } else {

@@ -53,7 +53,7 @@ pub use repository::{
     Repository, RepositoryInfo, SharedRepository, WriteMode, list_all, read_object,
 };
 pub use rows::{JsonShape, Outcome, ResultColumn, Row, Rows};
-pub use secret::{Secret, is_secret_property};
+pub use secret::{Secret, is_secret_property, without_credentials};
 pub use slip::is_slip;
 pub use snapshot::{PartitionSource, RestoreSink, SnapshotSink, SnapshotWriter};
 pub use state::{JobKind, JobRecord, RepositoryRecord, SharedState, StateStore};

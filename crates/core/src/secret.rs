@@ -70,9 +70,42 @@ pub fn is_secret_property(name: &str) -> bool {
     MARKS.iter().any(|mark| name.contains(mark)) && !HARMLESS.iter().any(|known| name.contains(known))
 }
 
+/// A location or an address for messages: without what somebody took for the
+/// place of a user and a password, or of a signature; control characters escaped.
+pub fn without_credentials(location: &str) -> String {
+    let (scheme, rest) = match location.split_once("://") {
+        Some((scheme, rest)) => (format!("{scheme}://"), rest),
+        None => (String::new(), location),
+    };
+    let authority = rest.split('/').next().unwrap_or_default();
+    let (user, rest) = match rest.rsplit_once('@') {
+        // A password may contain slashes.
+        Some((_, behind)) if authority.contains(['@', ':']) => ("***@", behind),
+        _ => ("", rest),
+    };
+    let (rest, query) = match rest.split_once('?') {
+        Some((path, query)) if query.contains('=') => (path, "?***"),
+        _ => (rest, ""),
+    };
+    format!("{scheme}{user}{rest}{query}").escape_debug().to_string()
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn credentials_in_a_location_are_not_shown() {
+        for (location, shown) in [
+            ("s3a://AKIA:pass/word@bucket/x", "s3a://***@bucket/x"),
+            ("user:pass@nn/x", "***@nn/x"),
+            ("gs://b/x?X-Goog-Signature=1&y=2", "gs://b/x?***"),
+            ("s3a://b?X-Amz-Security-Token=1/@", "s3a://b?***"),
+            ("file:///a@b/what?\n", "file:///a@b/what?\\n"),
+        ] {
+            assert_eq!(without_credentials(location), shown);
+        }
+    }
 
     #[test]
     fn a_secret_cannot_be_printed() {

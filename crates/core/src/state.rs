@@ -112,6 +112,14 @@ pub trait StateStore: Send + Sync + fmt::Debug {
     /// `Conflict` naming the process that is the owner.
     async fn take_ownership(&self) -> Result<()>;
 
+    /// As [`StateStore::take_ownership`], without waiting for an owner that is there.
+    ///
+    /// # Errors
+    /// `Conflict` naming the process that is the owner.
+    async fn take_ownership_now(&self) -> Result<()> {
+        self.take_ownership().await
+    }
+
     /// All repositories, newest first.
     ///
     /// # Errors

@@ -102,10 +102,7 @@ impl Engine {
         let root = made.map_err(|e| match e.kind() {
             // A missing bucket is told as such.
             ErrorKind::NotFound
-                if create.read_only
-                    && ["there is no repository", "no such object"]
-                        .iter()
-                        .any(|t| e.message().starts_with(t)) =>
+                if create.read_only && e.context().iter().any(|(key, _)| *key == "repository") =>
             {
                 failed(format!("there is no repository {name} at {location}; READ ONLY never creates one"))
             }

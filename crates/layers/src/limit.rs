@@ -56,7 +56,8 @@ impl Limits {
 ///
 /// A permit is held during one attempt of a call, or during the wait for the
 /// next piece of a stream; never while the caller does something else, so a
-/// caller that writes while it reads cannot lock itself out.
+/// caller that writes while it reads cannot lock itself out. Who has called
+/// must go on polling: a call that waits may be the one that others wait for.
 ///
 /// Calls that send bytes are of three sizes: up to 1 KiB, up to 64 KiB, and
 /// more. Those of one size are let in one after the other, in the order in

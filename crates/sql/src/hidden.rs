@@ -1,6 +1,7 @@
 //! A text as an error may show it: without the secrets that properties hold.
 
 use crate::keywords::is_reserved;
+use crate::lexer::BYTE_ORDER_MARK;
 use rockhold_core::is_secret_property;
 use std::borrow::Cow;
 
@@ -28,12 +29,12 @@ const PLAIN: [&str; 12] = [
 /// a secret property only words of the language and names of properties stay.
 /// It has as many characters and lines as before.
 pub(crate) fn without_secrets(text: &str) -> Cow<'_, str> {
-    if !is_secret_property(text) {
+    if !names_secret(text) {
         return Cow::Borrowed(text);
     }
     let lines: Vec<&str> = text.split_inclusive('\n').collect();
     let named: Vec<usize> =
-        lines.iter().enumerate().filter(|(_, line)| is_secret_property(line)).map(|(at, _)| at).collect();
+        lines.iter().enumerate().filter(|(_, line)| names_secret(line)).map(|(at, _)| at).collect();
     let near = |at: usize| {
         let next = named.partition_point(|name| name + AROUND < at);
         named.get(next).is_some_and(|name| *name <= at + AROUND)
@@ -43,6 +44,11 @@ pub(crate) fn without_secrets(text: &str) -> Cow<'_, str> {
         if near(at) { hide(line, &mut shown) } else { shown.push_str(line) }
     }
     Cow::Owned(shown)
+}
+
+/// Whether one of its words names a secret property, or is a location with a password.
+fn names_secret(text: &str) -> bool {
+    text.split(is_between).any(|word| is_secret_property(word) || word.contains("://") && word.contains('@'))
 }
 
 /// Copies a line, with stars for words that are not known.
@@ -65,7 +71,7 @@ fn hide(line: &str, shown: &mut String) {
 }
 
 fn is_between(c: char) -> bool {
-    c.is_whitespace() || matches!(c, '"' | '\'' | '`' | '(' | ')' | ',' | '=' | ';')
+    c.is_whitespace() || matches!(c, BYTE_ORDER_MARK | '"' | '\'' | '`' | '(' | ')' | ',' | '=' | ';')
 }
 
 fn is_word(word: &str) -> bool {
@@ -95,6 +101,20 @@ mod tests {
             assert!(!shown.contains("AKIA1") && !shown.contains("S3cr"), "{shown}");
             assert!(shown.contains("PROPERTIES (\"") && shown.contains("secret_key\" ="), "{shown}");
             assert_eq!(shown.chars().count(), broken.chars().count());
+        }
+    }
+
+    #[test]
+    fn a_harmless_name_beside_a_secret_one_hides_nothing_less() {
+        for text in [
+            "\"gcp.gcs.service_account_private_key_id\" = \"1\", \"gcp.gcs.service_account_private_key\" = \"PEM\"",
+            "\"gcp.gcs.service_account_private_key_id\" = \"1\",\n\"gcp.gcs.service_account_private_key\" = \"PEM\"",
+            "'fs.s3a.aws.credentials.provider' = 'x', 'fs.s3a.secret.key' = 'PEM'",
+            "\u{feff}ON LOCATION 's3a://AKIA:PEM@bucket/x'",
+        ] {
+            let shown = without_secrets(text);
+            assert!(!shown.contains("PEM"), "{shown}");
+            assert_eq!(shown.chars().next(), text.chars().next());
         }
     }
 

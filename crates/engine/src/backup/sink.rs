@@ -25,7 +25,7 @@ const BATCH: usize = 256;
 /// Uploaded files are noted in the local cache after so many of them, so many
 /// bytes or some time: what a job that dies has not noted is uploaded again.
 const NOTED_FILES: usize = 1024;
-const NOTED_BYTES: u64 = 256 << 20;
+const NOTED_BYTES: u64 = 16 << 20;
 
 /// At most this many entries wait to be written.
 const QUEUE_LIMIT: usize = 4096;

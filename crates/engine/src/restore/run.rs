@@ -38,8 +38,10 @@ async fn give_up(running: RunningJob, mut error: Error) {
                 // The next owner of the warehouse rolls it back; until then the
                 // targets stay in state RESTORE.
                 tracing::error!(error = ?left, "a restore could not be rolled back now");
-                error =
-                    error.with("its tables", "stay in state RESTORE until the next statement that writes");
+                error = error.with(
+                    "its tables",
+                    "stay in state RESTORE until this process has ended and another one writes",
+                );
             }
         }
         Ok(JobOutcome::Unknown | JobOutcome::RolledBack) => {}

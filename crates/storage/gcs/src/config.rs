@@ -1,7 +1,7 @@
 //! Where a repository lies, who opens it, and how it is driven.
 
-use crate::location::{Location, shown};
-use rockhold_core::{Error, Result, Secret};
+use crate::location::Location;
+use rockhold_core::{Error, Result, Secret, without_credentials};
 use serde::Deserialize;
 use std::time::Duration;
 
@@ -167,7 +167,7 @@ pub(crate) fn address(text: &str, property: &'static str) -> Result<String> {
     let text = text.trim().trim_end_matches('/');
     let refuse = || {
         let message = "not an address; write `https://host`, `http://host:port` or `host`";
-        Err(Error::invalid(message).at(property).with("value", shown(text)))
+        Err(Error::invalid(message).at(property).with("value", without_credentials(text)))
     };
     let (scheme, host) = text.split_once("://").unwrap_or(("https", text));
     if !(scheme.eq_ignore_ascii_case("https") || scheme.eq_ignore_ascii_case("http")) {

@@ -1,6 +1,6 @@
 //! Where a repository lies, and how keys become names of objects.
 
-use rockhold_core::{Error, Key, Result, STAGED_PREFIX};
+use rockhold_core::{Error, Key, Result, STAGED_PREFIX, without_credentials};
 
 /// The most bytes in the name of an object.
 const LONGEST_NAME: usize = 1024;
@@ -22,7 +22,7 @@ impl Location {
     /// # Errors
     /// `InvalidInput` saying what to write instead.
     pub(crate) fn parse(text: &str) -> Result<Self> {
-        let refuse = |message: String| Err(Error::invalid(message).at(shown(text)));
+        let refuse = |message: String| Err(Error::invalid(message).at(without_credentials(text)));
         let Some((scheme, rest)) = text.split_once("://") else {
             return refuse("a location in Google Cloud Storage is written `gs://bucket/path`".into());
         };
@@ -116,23 +116,6 @@ impl Location {
     pub(crate) fn staging_below(&self, key: &Key) -> String {
         format!("{}{STAGING}/{key}/", self.root)
     }
-}
-
-/// A location or an address for messages: without what somebody took for the
-/// place of a user and a password, or of a signature.
-pub(crate) fn shown(text: &str) -> String {
-    let begin = text.find("://").map_or(0, |at| at + 3);
-    let (scheme, rest) = text.split_at(begin);
-    let authority = rest.split('/').next().unwrap_or_default();
-    let rest = match rest.rsplit_once('@') {
-        // A password may contain slashes.
-        Some((_, behind)) if authority.contains(['@', ':']) => format!("***@{behind}"),
-        _ => rest.to_owned(),
-    };
-    let query = rest.find('?').filter(|at| rest[*at..].contains('='));
-    let rest = query.map_or(rest.as_str(), |at| &rest[..at]);
-    let hidden = if query.is_some() { "?***" } else { "" };
-    format!("{scheme}{rest}{hidden}").escape_debug().to_string()
 }
 
 /// The writer that staged an object, as the part of its name behind `below`

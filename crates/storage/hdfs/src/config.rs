@@ -1,6 +1,6 @@
 //! Where a repository lies, as whom it is opened, and how it is driven.
 
-use rockhold_core::{Error, Result, Secret};
+use rockhold_core::{Error, Result, Secret, without_credentials};
 use serde::Deserialize;
 use std::{collections::BTreeMap, path::PathBuf, time::Duration};
 
@@ -215,7 +215,7 @@ impl Location {
     /// # Errors
     /// `InvalidInput` saying what to write instead.
     pub(crate) fn parse(text: &str) -> Result<Self> {
-        let refuse = |message: &str| Err(Error::invalid(message.to_owned()).at(shown(text)));
+        let refuse = |message: &str| Err(Error::invalid(message.to_owned()).at(without_credentials(text)));
         const FORM: &str =
             "a location on HDFS is written `hdfs://host:port/path` or `hdfs://nameservice/path`";
         let Some((scheme, rest)) = text.split_once("://") else { return refuse(FORM) };
@@ -246,20 +246,6 @@ impl Location {
         let path = parts.iter().map(|part| format!("/{part}")).collect();
         Ok(Self { scheme, authority: authority.to_owned(), path })
     }
-}
-
-/// A location for messages: without what somebody took for the place of a user
-/// and a password.
-fn shown(text: &str) -> String {
-    let begin = text.find("://").map_or(0, |at| at + 3);
-    let (scheme, rest) = text.split_at(begin);
-    let authority = rest.split('/').next().unwrap_or_default();
-    let rest = match rest.rsplit_once('@') {
-        // A password may contain slashes.
-        Some((_, behind)) if authority.contains(['@', ':']) => format!("***@{behind}"),
-        _ => rest.to_owned(),
-    };
-    format!("{scheme}{rest}").escape_debug().to_string()
 }
 
 #[cfg(test)]

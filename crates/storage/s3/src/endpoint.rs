@@ -1,7 +1,6 @@
 //! The server behind a repository.
 
-use crate::location::shown;
-use rockhold_core::{Error, Result};
+use rockhold_core::{Error, Result, without_credentials};
 use std::{fmt, net::IpAddr};
 
 /// A server: whether to use TLS, host and port.
@@ -23,7 +22,7 @@ impl Endpoint {
     pub fn parse(text: &str) -> Result<Self> {
         let trimmed = text.trim();
         let refuse = |message: &str| {
-            Err(Error::invalid(format!("`{}` is not an endpoint: {message}", shown(trimmed))))
+            Err(Error::invalid(format!("`{}` is not an endpoint: {message}", without_credentials(trimmed))))
         };
         let (tls, scheme_given, rest) = match trimmed.split_once("://") {
             None => (true, false, trimmed),

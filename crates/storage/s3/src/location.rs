@@ -1,6 +1,6 @@
 //! `scheme://bucket/path`.
 
-use rockhold_core::{Error, Key, Result};
+use rockhold_core::{Error, Key, Result, without_credentials};
 use std::fmt;
 
 /// A bucket and a path in it. The path is taken as it stands: `%41` means
@@ -18,7 +18,7 @@ impl Location {
     /// # Errors
     /// `InvalidInput` saying what to write instead.
     pub fn parse(text: &str) -> Result<Self> {
-        let refuse = |message: &str| Err(Error::invalid(message.to_owned()).at(shown(text)));
+        let refuse = |message: &str| Err(Error::invalid(message.to_owned()).at(without_credentials(text)));
         let Some((scheme, rest)) = text.split_once("://") else {
             return refuse("a location in a bucket is written `scheme://bucket/path`");
         };
@@ -110,23 +110,6 @@ impl fmt::Display for Location {
         write!(f, "{}://{}", self.scheme, self.bucket)?;
         if self.path.is_empty() { Ok(()) } else { write!(f, "/{}", self.path) }
     }
-}
-
-/// A location or an endpoint for messages: without what somebody took for the
-/// place of a user and a password, or of a signature.
-pub(crate) fn shown(text: &str) -> String {
-    let begin = text.find("://").map_or(0, |at| at + 3);
-    let (scheme, rest) = text.split_at(begin);
-    let authority = rest.split('/').next().unwrap_or_default();
-    let rest = match rest.rsplit_once('@') {
-        // A password may contain slashes.
-        Some((_, behind)) if authority.contains(['@', ':']) => format!("***@{behind}"),
-        _ => rest.to_owned(),
-    };
-    let query = rest.find('?').filter(|at| rest[*at..].contains('='));
-    let rest = query.map_or(rest.as_str(), |at| &rest[..at]);
-    let hidden = if query.is_some() { "?***" } else { "" };
-    format!("{scheme}{rest}{hidden}").escape_debug().to_string()
 }
 
 #[cfg(test)]

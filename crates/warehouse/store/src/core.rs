@@ -144,11 +144,16 @@ impl Core {
 
     /// Becomes the writer: takes LOCK and recovers, the first time.
     pub(crate) fn ensure_writer(&self) -> Result<()> {
+        self.ensure_writer_within(self.options.lock_wait)
+    }
+
+    /// As [`Core::ensure_writer`], waiting so long for another writer.
+    pub(crate) fn ensure_writer_within(&self, wait: Duration) -> Result<()> {
         let mut lock = guard(&self.lock);
         if lock.is_some() {
             return Ok(());
         }
-        let taken = WriterLock::take(&self.layout, self.options.lock_wait, &self.options.command)?;
+        let taken = WriterLock::take(&self.layout, wait, &self.options.command)?;
         let format = self.read(schema::format)?;
         // A newer version may have written since this store was opened.
         refuse_newer(format).map_err(|e| e.during("open").at(self.layout.root().display()))?;

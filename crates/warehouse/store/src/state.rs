@@ -13,6 +13,7 @@ use rockhold_core::{
 };
 use rusqlite::{Connection, OptionalExtension, params};
 use std::collections::BTreeMap;
+use std::time::Duration;
 
 /// A repository with its secrets still sealed: property, key id, bytes.
 type Sealed = (RepositoryRecord, Vec<(String, String, Vec<u8>)>);
@@ -213,6 +214,10 @@ impl StateStore for Store {
 
     async fn take_ownership(&self) -> Result<()> {
         self.become_writer().await
+    }
+
+    async fn take_ownership_now(&self) -> Result<()> {
+        self.run(|core| core.ensure_writer_within(Duration::ZERO)).await
     }
 
     async fn note_claim(&self, job: JobId) -> Result<()> {

@@ -20,8 +20,13 @@ async fn database_name(session: &Session, name: &ObjectName) -> Result<String, S
 pub(super) async fn create(session: &Session, statement: &CreateDatabase) -> Result<Outcome, SqlError> {
     let name = database_name(session, &statement.name).await?;
     names::check_database(&name)?;
-    if super::is_system_database(&name) || super::is_reserved_database(&name) {
+    if super::is_system_database(&name) {
         return exists(statement.if_not_exists, &name);
+    }
+    if super::is_reserved_database(&name) {
+        return Err(SqlError::execute(format!(
+            "Access denied: {name} is a name of the system; choose another"
+        )));
     }
     match session.store.change(Change::CreateDatabase { name: name.clone() }).await.map_err(of_store) {
         Ok(()) => Ok(Outcome::done()),

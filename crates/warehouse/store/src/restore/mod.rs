@@ -310,7 +310,7 @@ pub(crate) fn roll_back(core: &Core, job: JobId) -> Result<()> {
     if done.as_ref().is_err_and(|error| error.kind() != ErrorKind::Conflict) {
         // What it staged is of no use any more and may take the room that the
         // catalog needs; a restore that is open is never completed.
-        let _ = std::fs::remove_dir_all(core.layout.staging_of(job.as_bytes()));
+        let _ = crate::data::remove_staging(&core.faults, &core.layout.staging_of(job.as_bytes()));
         done = roll_back_open(core, job);
     }
     core.end_receiving(job);
