@@ -100,11 +100,13 @@ impl Engine {
             Err(Error::new(ErrorKind::TimedOut, message).at(location))
         });
         let root = made.map_err(|e| match e.kind() {
-            // A missing bucket is told as such.
-            ErrorKind::NotFound
-                if create.read_only && e.context().iter().any(|(key, _)| *key == "repository") =>
-            {
-                failed(format!("there is no repository {name} at {location}; READ ONLY never creates one"))
+            ErrorKind::NotFound if create.read_only => {
+                // A missing bucket or directory is told as such.
+                let own = e.context().iter().any(|(key, _)| *key == "repository");
+                let more = if own { String::new() } else { format!(": {e}") };
+                failed(format!(
+                    "there is no repository {name} at {location}; READ ONLY never creates one{more}"
+                ))
             }
             _ => failed(e.to_string()),
         })?;
