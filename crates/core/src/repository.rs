@@ -462,7 +462,8 @@ pub trait Repository: Send + Sync + fmt::Debug {
 ///   too long or numbered too high is refused when written, a gap or a short
 ///   part in the middle at `commit`, with `InvalidInput` in each case.
 /// * W2. Parts may be written in any order and concurrently.
-/// * W3. Writing a part again replaces it.
+/// * W3. Writing a part again replaces it. Where a call was dropped or no answer
+///   came, its bytes may arrive last: repeat such a part with the same bytes.
 /// * W4. Nothing is visible before `commit` succeeds; `commit` makes the parts
 ///   0 to the highest written visible at once. A `commit` that failed may be
 ///   called again; after one that succeeded, `commit` gives the same answer
