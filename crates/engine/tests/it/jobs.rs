@@ -1,9 +1,9 @@
 //! One job of a database at a time; cancelling; worker pools.
 
 use crate::support::{MemoryFactory, World, one_at_a_time, open, open_layered};
-use rockhold_core::ObjectName;
+use rockhold_core::{ErrorKind, ObjectName};
 use rockhold_engine::EngineConfig;
-use rockhold_layers::{Fault, FaultPlan, Layers, Moment, Operation, Passed, Scope};
+use rockhold_layers::{Failure, Fault, FaultPlan, Layers, Moment, Operation, Passed, Scope};
 use std::sync::{Arc, Barrier};
 use std::time::Duration;
 use tokio::sync::Notify;
@@ -245,4 +245,26 @@ async fn the_restore_of_a_dead_process_is_ended_by_cancel() {
     assert!(error.to_string().contains("RESTORE"), "{error}");
     w.sql("CANCEL RESTORE FROM d").await.unwrap();
     assert_eq!(w.visible(&table).await, before);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_rollback_that_fails_for_a_moment_is_tried_again() {
+    let dir = tempfile::tempdir().unwrap();
+    let (w, _, plan) = slow(&dir).await;
+    w.done(BACKUP).await;
+    let table = ObjectName::new("d", "t");
+    let truncate = rockhold_warehouse_store::Change::TruncatePartitions { table: table.clone(), names: None };
+    w.store.change(truncate).await.unwrap();
+    w.store.reclaim().await.unwrap();
+    let before = w.visible(&table).await.unwrap();
+    let job = w.submit(&w.restore_statement("s", "").await).await.unwrap();
+    until(&w, "DOWNLOADING").await;
+    let full = Fault::before(Failure::permanent(ErrorKind::StorageFull));
+    let rollback = "roll back restore";
+    plan.on(Scope::point(rollback).times(3), full);
+    plan.record();
+    w.sql("CANCEL RESTORE FROM d").await.unwrap();
+    assert_eq!(job.wait().await.state, "CANCELLED");
+    assert_eq!(plan.log().iter().filter(|call| call.point == rollback).count(), 4);
+    assert_eq!(w.visible(&table).await.unwrap(), before);
 }

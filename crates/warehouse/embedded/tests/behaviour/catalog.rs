@@ -241,3 +241,13 @@ async fn statements_run_on_any_thread() {
     let ran = tokio::spawn(async move { session.execute(&statement).await.is_ok() });
     assert!(ran.await.unwrap());
 }
+
+#[tokio::test]
+async fn names_of_the_system_are_no_databases_of_users() {
+    let mut bench = Bench::new().await;
+    for name in ["sys", "SYS", "_statistics_", "Information_Schema"] {
+        let error = bench.error(&format!("CREATE DATABASE IF NOT EXISTS {name}")).await.to_string();
+        assert!(error.contains(&format!("{name} is a name of the system; choose another")), "{error}");
+    }
+    bench.run("CREATE DATABASE IF NOT EXISTS information_schema").await;
+}
