@@ -46,7 +46,7 @@ pub use id::{ClusterId, JobId, RepositoryId, VersionId};
 pub use key::{Key, STAGED_PREFIX};
 pub use kind::{KindDescriptor, KindId, KindRegistry, Namespace};
 pub use memory::MemoryRepository;
-pub use object::{Document, LiveObject, ObjectName, ObjectRef};
+pub use object::{Document, LiveObject, ObjectName, ObjectRef, is_system_database};
 pub use partition_writer::PartitionWriter;
 pub use repository::{
     CreateRequest, GetRequest, ListPage, ListRequest, ObjectMeta, ObjectReader, ObjectWriter, PutRequest,

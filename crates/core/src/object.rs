@@ -6,6 +6,13 @@ use serde::{Deserialize, Serialize};
 use serde_json::Value;
 use std::fmt;
 
+/// Whether a database is one that StarRocks has for itself, in any case:
+/// `information_schema`, `sys`, `_statistics_`. Warehouses do not list them,
+/// nobody makes them, and nothing is restored into them.
+pub fn is_system_database(name: &str) -> bool {
+    ["information_schema", "sys", "_statistics_"].iter().any(|system| system.eq_ignore_ascii_case(name))
+}
+
 /// The name of an object: its database (empty for catalogs) and its own name.
 /// For kinds with overloads the name carries the signature.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]

@@ -1,10 +1,7 @@
 //! From errors of the contracts to errors of statements and jobs.
 
-use rockhold_core::{Error, ErrorKind};
+use rockhold_core::{Error, ErrorKind, is_system_database};
 use rockhold_sql::{SqlError, Stage};
-
-/// Databases that every warehouse has without listing them.
-pub(crate) const SYSTEM_DATABASES: [&str; 3] = ["information_schema", "sys", "_statistics_"];
 
 /// StarRocks's word in front of the message of a cancelled job.
 pub(crate) fn status_code(error: &Error) -> &'static str {
@@ -45,7 +42,7 @@ pub(crate) fn unknown_database(name: &str) -> SqlError {
 
 /// Refuses a database that belongs to the system as the target of a restore.
 pub(crate) fn refuse_system_database(name: &str) -> Result<(), SqlError> {
-    if SYSTEM_DATABASES.iter().any(|system| system.eq_ignore_ascii_case(name)) {
+    if is_system_database(name) {
         return Err(common(format!(
             "Database {name} is the system's, nothing is restored into it; name another one: RESTORE … AS …"
         )));

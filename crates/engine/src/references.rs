@@ -1,8 +1,8 @@
 //! Which object needs which: the order in which objects are made, circles,
 //! and references that lead nowhere.
 
-use crate::{Engine, error::SYSTEM_DATABASES};
-use rockhold_core::{Error, ErrorKind, KindId, Namespace, ObjectName, ObjectRef, Result};
+use crate::Engine;
+use rockhold_core::{Error, ErrorKind, KindId, Namespace, ObjectName, ObjectRef, Result, is_system_database};
 use std::collections::{BTreeMap, BTreeSet};
 
 /// An object and the objects that it names.
@@ -117,7 +117,7 @@ impl Engine {
         for (place, node) in nodes.iter().enumerate() {
             let mut named = BTreeSet::new();
             for reference in &node.references {
-                if SYSTEM_DATABASES.contains(&reference.name.database.as_str()) {
+                if is_system_database(&reference.name.database) {
                     continue;
                 }
                 let namespace = self.namespace_meant(reference);

@@ -162,7 +162,7 @@ impl Session {
     /// Refuses a database that does not exist.
     pub(crate) async fn require_database(&self, name: &str) -> Result<(), SqlError> {
         let known = self.store.list_databases().await.map_err(of_store)?;
-        if known.iter().any(|database| database.name == name) || run::is_system_database(name) {
+        if known.iter().any(|database| database.name == name) || run::is_information_schema(name) {
             return Ok(());
         }
         Err(unknown_database(name))

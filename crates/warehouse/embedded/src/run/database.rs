@@ -20,10 +20,10 @@ async fn database_name(session: &Session, name: &ObjectName) -> Result<String, S
 pub(super) async fn create(session: &Session, statement: &CreateDatabase) -> Result<Outcome, SqlError> {
     let name = database_name(session, &statement.name).await?;
     names::check_database(&name)?;
-    if super::is_system_database(&name) {
+    if super::is_information_schema(&name) {
         return exists(statement.if_not_exists, &name);
     }
-    if super::is_reserved_database(&name) {
+    if rockhold_core::is_system_database(&name) {
         return Err(SqlError::execute(format!(
             "Access denied: {name} is a name of the system; choose another"
         )));
@@ -49,7 +49,7 @@ fn exists(lenient: bool, name: &str) -> Result<Outcome, SqlError> {
 /// `DROP DATABASE`.
 pub(super) async fn drop(session: &mut Session, statement: &DropDatabase) -> Result<Outcome, SqlError> {
     let name = database_name(session, &statement.name).await?;
-    if super::is_system_database(&name) {
+    if super::is_information_schema(&name) {
         return Err(SqlError::execute(format!("Access denied: database {name} is the system's")));
     }
     match session.store.change(Change::DropDatabase { name: name.clone() }).await.map_err(of_store) {

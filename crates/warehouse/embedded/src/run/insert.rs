@@ -33,7 +33,7 @@ async fn into_table(
     partitions: Option<&PartitionList>,
 ) -> Result<Outcome, SqlError> {
     let name = session.full_name(name)?;
-    if super::is_system_database(&name.database) {
+    if super::is_information_schema(&name.database) {
         return Err(unknown_table(&name));
     }
     refuse_materialized_view(&session.require(&name).await?, "inserted")?;

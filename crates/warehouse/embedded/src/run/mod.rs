@@ -28,18 +28,12 @@ use rockhold_warehouse_store::ObjectInfo;
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 
-/// Databases that StarRocks has and nobody makes.
+/// The database that shows the catalog.
 pub(crate) const INFORMATION_SCHEMA: &str = "information_schema";
 
-/// Whether a database is the system's.
-pub(crate) fn is_system_database(name: &str) -> bool {
+/// Whether a database is the one that shows the catalog.
+pub(crate) fn is_information_schema(name: &str) -> bool {
     name == INFORMATION_SCHEMA
-}
-
-/// Whether StarRocks has a database of this name for itself that is not here.
-/// A restore into one is refused, so nobody makes it.
-fn is_reserved_database(name: &str) -> bool {
-    [INFORMATION_SCHEMA, "sys", "_statistics_"].iter().any(|reserved| reserved.eq_ignore_ascii_case(name))
 }
 
 /// The definition of an object of a kind.

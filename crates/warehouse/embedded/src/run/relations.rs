@@ -140,7 +140,7 @@ struct Rollups(HashMap<ObjectName, ObjectName>);
 impl Rollups {
     /// Finds those that `found` names.
     async fn note(&mut self, session: &Session, found: &Found) -> Result<(), SqlError> {
-        for table in found.tables.iter().filter(|table| !super::is_system_database(&table.database)) {
+        for table in found.tables.iter().filter(|table| !super::is_information_schema(&table.database)) {
             let name = table.full_name();
             if self.0.contains_key(&name) || session.find(&name).await?.is_some() {
                 continue;
@@ -163,7 +163,7 @@ impl Rollups {
 fn add_names(names: &mut Vec<ObjectName>, found: &Found, rollups: &Rollups) {
     for table in &found.tables {
         let name = rollups.holder(table.full_name());
-        if !super::is_system_database(&table.database) && !names.contains(&name) {
+        if !super::is_information_schema(&table.database) && !names.contains(&name) {
             names.push(name);
         }
     }
@@ -194,7 +194,7 @@ impl Views<'_> {
     /// Enters the views of a query; `path` are the views around it.
     async fn enter(&mut self, found: &Found, path: &mut Vec<ObjectName>) -> Result<(), SqlError> {
         for table in &found.tables {
-            if super::is_system_database(&table.database) {
+            if super::is_information_schema(&table.database) {
                 continue;
             }
             let name = table.full_name();
@@ -316,7 +316,7 @@ impl Sources<'_> {
 
     async fn table(&self, table: &FoundTable) -> Result<Arc<dyn TableProvider>, SqlError> {
         let name = table.full_name();
-        if super::is_system_database(&table.database) {
+        if super::is_information_schema(&table.database) {
             let (table, rows) = (table.name.to_ascii_lowercase(), !self.environment.plan_only);
             let view = super::show::information_schema(self.session, &table, rows).await?;
             return view.ok_or_else(|| unknown_table(&name));

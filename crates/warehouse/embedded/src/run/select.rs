@@ -39,7 +39,7 @@ pub(crate) async fn plan(
 /// of, where there is one.
 async fn over_rollup(session: &Session, rewritten: &Query, found: &Found) -> Result<Option<Query>, SqlError> {
     let ([table], true) = (found.tables.as_slice(), found.files.is_empty()) else { return Ok(None) };
-    if super::is_system_database(&table.database) || !table.partitions.is_empty() {
+    if super::is_information_schema(&table.database) || !table.partitions.is_empty() {
         return Ok(None);
     }
     match session.find(&table.full_name()).await? {

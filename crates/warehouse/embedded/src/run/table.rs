@@ -102,7 +102,7 @@ async fn make(
     analyzed: Analyzed,
     if_not_exists: bool,
 ) -> Result<bool, SqlError> {
-    if super::is_system_database(&name.database) {
+    if super::is_information_schema(&name.database) {
         return Err(SqlError::execute(format!(
             "database {} is the system's; no table can be made in it",
             name.database

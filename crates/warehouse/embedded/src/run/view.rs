@@ -19,7 +19,7 @@ use rockhold_warehouse_store::{Change, NewObject, ObjectInfo};
 pub(super) async fn create(session: &Session, statement: &CreateView) -> Result<Outcome, SqlError> {
     let name = session.full_name(&statement.name)?;
     session.require_database(&name.database).await?;
-    if super::is_system_database(&name.database) {
+    if super::is_information_schema(&name.database) {
         return Err(SqlError::execute(format!(
             "database {} is the system's; no view can be made in it",
             name.database

@@ -44,7 +44,7 @@ pub(super) async fn create(session: &Session, statement: &CreateFunction) -> Res
     let base = base(session, &statement.name, statement.global)?;
     if !statement.global {
         session.require_database(&base.database).await?;
-        if super::is_system_database(&base.database) {
+        if super::is_information_schema(&base.database) {
             return Err(SqlError::execute(format!(
                 "database {} is the system's; no function can be made in it",
                 base.database

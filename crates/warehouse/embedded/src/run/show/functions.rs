@@ -27,7 +27,7 @@ pub(super) async fn show(
     };
     if !database.is_empty() {
         session.require_database(&database).await?;
-        if super::super::is_system_database(&database) {
+        if super::super::is_information_schema(&database) {
             return Ok(listing(full, Vec::new()));
         }
     }

@@ -146,7 +146,7 @@ async fn database_of(
 
 /// Tables, views and materialized views of a database, by name.
 async fn objects(session: &Session, database: &str) -> Result<Vec<ObjectInfo>, SqlError> {
-    if super::is_system_database(database) {
+    if super::is_information_schema(database) {
         return Ok(Vec::new());
     }
     let mut objects = session.store.list_objects(database).await.map_err(|error| match error.kind() {
@@ -168,7 +168,7 @@ async fn tables(
         .into_iter()
         .map(|object| (object.object.name.name, table_type(object.object.kind.as_str())))
         .collect();
-    if super::is_system_database(&database) {
+    if super::is_information_schema(&database) {
         found = schema::TABLES.iter().map(|name| ((*name).to_owned(), "SYSTEM VIEW")).collect();
     }
     let mut columns = vec![format!("Tables_in_{database}")];
